@@ -385,11 +385,11 @@ scenario('a token of another product is recognized whatever its times', 'The API
   call('activate', { license_key: OTHER_KEY }, { responses: [ok(token({ iat: NOW - 10 * DAY, claims: { aud: 'borealis' } })), done], requests: [activation(OTHER_KEY), deactivation(token({ iat: NOW - 10 * DAY, claims: { aud: 'borealis' } }))],
     error: 'wrong_product', state: active(), next: 900, changes: [], storage: { 'clock.json': CLOCK } }))
 
-const longProduct = token({ claims: { aud: `bore\nalis-${'x'.repeat(200)}` } })
+const longProduct = token({ claims: { aud: `new\nproduct-${'x'.repeat(200)}` } })
 scenario('the name of another product in a message has one line of at most 100 characters', 'It is a text of a response.', {},
   open(unactivated, null),
   call('activate', { license_key: KEY }, { responses: [ok(longProduct), keysResponse(), done], requests: [activation(), fetchKeys, deactivation(longProduct)], error: 'wrong_product',
-    message: [`it is for the product "bore alis-${'x'.repeat(90)}", not "atlas"`], state: unactivated, next: null }))
+    message: [`it is for the product "new product-${'x'.repeat(88)}", not "atlas"`], state: unactivated, next: null }))
 
 scenario('activate with the stored license key that is of another product is refused', 'The app file has another product since.', { storage: stored() },
   open(active(), 900),

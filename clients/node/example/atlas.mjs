@@ -8,6 +8,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { open, SignetError } from "signet-client";
 
 const WORK_MS = 1_000;
+const REFUSALS = {
+  seat_limit_reached: "All seats are in use.",
+  wrong_product: "This license key is for another product.",
+};
 
 const commands = {
   status: (license) => explain(license.state()),
@@ -43,11 +47,12 @@ function explain(state) {
     case "Expired":
       return `Connect to the internet: the license could not be renewed since ${day(state.since)}.`;
     case "Unactivated":
-      return state.hasLicenseKey ? "The license is being activated." : "Enter a license key.";
+      if (!state.hasLicenseKey) return "Enter a license key.";
+      return state.reason === "not_contacted" ? "The license is being activated." : `No connection (${state.reason}).`;
     case "ClockTampered":
       return "Set the clock of this computer, and connect to the internet.";
     case "Refused":
-      return state.code === "seat_limit_reached" ? "All seats are in use." : `The license was refused: ${state.code}.`;
+      return REFUSALS[state.code] ?? `The license was refused: ${state.code}.`;
   }
 }
 

@@ -1,5 +1,5 @@
 import { isObject } from "./jwt.js";
-import { explainProblem } from "./messages.js";
+import { explainProblem, type Redact } from "./messages.js";
 import type { HttpResponse } from "./ports.js";
 
 const PREFIX = "/api/v1.0";
@@ -17,6 +17,8 @@ export interface MachineFacts {
 
 /** A request without what the transport needs to know besides. */
 export interface ApiRequest {
+  /** For `diagnose`. */
+  name: "activate" | "heartbeat" | "deactivate" | "fetch keys";
   method: "GET" | "POST";
   path: string;
   body?: Record<string, unknown>;
@@ -34,7 +36,7 @@ export interface TokenResult {
   graceEndsAt: number | null;
 }
 
-/** A problem document with a 4xx status. */
+/** A problem document with a 4xx status, or the token of another product. */
 export interface ProblemResult {
   kind: "problem";
   status: number;
@@ -51,6 +53,8 @@ export interface UnreachableResult {
   kind: "unreachable";
   reason: string;
   retryAfter: number | null;
+  /** True if no root key signed the key set that was fetched. */
+  isUnsigned?: boolean;
   /** Why there is no response. */
   cause?: Error;
 }
@@ -58,24 +62,24 @@ export interface UnreachableResult {
 export function activateRequest(licenseKey: string, machine: MachineFacts): ApiRequest {
   const { machineName } = machine;
   const body = { license_key: licenseKey, ...commonFields(machine), ...(machineName !== null && { machine_name: machineName }) };
-  return { method: "POST", path: `${PREFIX}/license-activations/activate`, body };
+  return { name: "activate", method: "POST", path: `${PREFIX}/license-activations/activate`, body };
 }
 
 export function heartbeatRequest(token: string, machine: MachineFacts, borrowUntil: Date | null): ApiRequest {
   const borrow = borrowUntil && { borrow_until: formatTime(borrowUntil.getTime() / 1000) };
   const body = { token, ...commonFields(machine), ...borrow };
-  return { method: "POST", path: `${PREFIX}/license-keys/heartbeat`, body };
+  return { name: "heartbeat", method: "POST", path: `${PREFIX}/license-keys/heartbeat`, body };
 }
 
 export function deactivateRequest(activationId: string, token: string): ApiRequest {
   const path = `${PREFIX}/license-activations/${encodeURIComponent(activationId)}/deactivate`;
-  return { method: "POST", path, body: { token } };
+  return { name: "deactivate", method: "POST", path, body: { token } };
 }
 
-export const keySetRequest: ApiRequest = { method: "GET", path: "/.well-known/jwks.jwt" };
+export const keySetRequest: ApiRequest = { name: "fetch keys", method: "GET", path: "/.well-known/jwks.jwt" };
 
-/** Reads a response. `now` is the time, which a date in `Retry-After` is compared with. */
-export function parseResponse({ status, headers, body }: HttpResponse, now: number): ApiResult {
+/** Reads a response. `now` is the time, which a date in `Retry-After` is compared with; `redact` replaces secrets in texts. */
+export function parseResponse({ status, headers, body }: HttpResponse, now: number, redact: Redact): ApiResult {
   const retryAfter = parseRetryAfter(headers["retry-after"], now);
   if (status === 200 || status === 201)
     return parseToken(body) ?? { kind: "unreachable", reason: "invalid_response", retryAfter };
@@ -86,7 +90,7 @@ export function parseResponse({ status, headers, body }: HttpResponse, now: numb
     kind: "problem",
     status,
     code,
-    explanation: explainProblem(code, problem),
+    explanation: explainProblem(code, problem, redact),
     retryAt: parseTime(problem.retry_at),
     retryAfter,
   };

@@ -1,6 +1,5 @@
 import {
   type ApiRequest,
-  type ApiResult,
   activateRequest,
   deactivateRequest,
   heartbeatRequest,
@@ -8,25 +7,35 @@ import {
   type MachineFacts,
   type ProblemResult,
   parseObject,
-  parseResponse,
   type TokenResult,
   type UnreachableResult,
 } from "./api.js";
+import { ApiSession, type CallOptions, invalidResponse } from "./api-session.js";
 import { Clock } from "./clock.js";
 import type { Config } from "./config.js";
 import { deriveState, isChange } from "./derive-state.js";
 import { formatDiagnosis } from "./diagnosis.js";
 import { SignetError } from "./errors.js";
-import { verifyLicenseFile } from "./license-file.js";
+import { isJwt } from "./jwt.js";
+import { isSignedByRootKey } from "./key-set.js";
+import { explainEnd, verifyLicenseFile } from "./license-file.js";
 import { FILES, LicenseStore } from "./license-store.js";
-import { explain, requestError } from "./messages.js";
+import { quoteProduct, requestError } from "./messages.js";
 import { formatOfflineRequest } from "./offline-request.js";
 import type { HttpResponse, Ports } from "./ports.js";
-import { isRetried, keepsLicenseKey, refusesActivation, refusesLicense, refusesToken } from "./refusals.js";
+import {
+  isRetried,
+  keepsLicenseKey,
+  refusesActivation,
+  refusesKey,
+  refusesLicense,
+  refusesToken,
+  WRONG_PRODUCT,
+} from "./refusals.js";
 import { Schedule } from "./schedule.js";
 import type { State } from "./state.js";
 import { StorageCache } from "./storage-cache.js";
-import type { Identity, TokenClaims } from "./token.js";
+import type { Identity, TokenCheck, TokenClaims } from "./token.js";
 
 const RELEASE_TIMEOUT_SECONDS = 2;
 /** A token that was signed this long before the last signed time was replayed. */
@@ -34,6 +43,7 @@ const MAX_SERVER_SKEW_SECONDS = 300;
 /** Codes with which the API keeps a seat taken. */
 const SEAT_STAYS_TAKEN = ["offline_activation", "borrow_return_limit"];
 const NOT_BORROWED = "the seat was not borrowed";
+const LASTING_ID = "because its machine id is random: give a machine id that stays the same";
 
 /** Options of the core, with all defaults applied. */
 export interface ClientOptions extends MachineFacts {
@@ -42,12 +52,6 @@ export interface ClientOptions extends MachineFacts {
   keepLicenseKey: boolean;
   /** Where the files are, for `diagnose`. */
   storageName: string;
-}
-
-/** How an operation sends its requests. */
-export interface CallOptions {
-  isBackground: boolean;
-  signal?: AbortSignal;
 }
 
 /** A request that did not bring a token. */
@@ -65,6 +69,8 @@ interface VerifiedToken extends Omit<TokenResult, "kind"> {
   refusalId: string | null;
 }
 
+type WrongProduct = Extract<TokenCheck, { kind: "wrongProduct" }>;
+
 type Outcome = VerifiedToken | ProblemResult | UnreachableResult;
 
 /**
@@ -76,11 +82,10 @@ export class Client {
   readonly #store: LicenseStore;
   readonly #clock: Clock;
   readonly #schedule: Schedule;
+  readonly #api: ApiSession;
   readonly #identity: Identity;
   readonly #listeners = new Set<(state: State) => unknown>();
   #reason = "not_contacted";
-  #lastContact: number | null = null;
-  #lastFailure: string | null = null;
   /** True if the app gave the seat back, and has not asked for another one. */
   #isReleased = false;
   #isSilent = false;
@@ -97,7 +102,10 @@ export class Client {
     this.#store = new LicenseStore(config, this.#identity, options.keepLicenseKey, new StorageCache(ports.storage, ofProcess));
     this.#clock = new Clock(ports.time, this.#store.readClock());
     this.#schedule = new Schedule(() => ports.random());
+    const secrets = () => [this.#store.licenseKey, this.#store.token?.token ?? null];
+    this.#api = new ApiSession(ports.transport, () => this.#observe(), secrets);
     this.#reload();
+    if (this.#store.refusal !== null) this.#schedule.askAbout(this.#store.refusal.id);
     if (this.secondsToNextRequest() === 0) this.#schedule.delayFirstRequest(this.#clock.now);
     this.#reported = this.state();
   }
@@ -132,11 +140,7 @@ export class Client {
 
   offlineRequest(): string {
     if (this.options.isEphemeral) {
-      const advice = "give a machine id that stays the same";
-      throw new SignetError(
-        "ephemeral_machine_id",
-        `a license file would end with the process, because its machine id is random: ${advice}`,
-      );
+      throw new SignetError("ephemeral_machine_id", `a license file would end with the process, ${LASTING_ID}`);
     }
     return formatOfflineRequest(this.config.product, this.options.machineId, this.options.machineName);
   }
@@ -149,8 +153,8 @@ export class Client {
       store: this.#store,
       clock: this.#clock,
       state,
-      lastContact: this.#lastContact,
-      lastFailure: this.#lastFailure,
+      lastContact: this.#api.lastContact,
+      lastFailure: this.#api.lastFailure,
       secondsToNextRequest: this.secondsToNextRequest(),
     });
   }
@@ -160,6 +164,16 @@ export class Client {
     this.#observe();
     const times = [this.#keyFetchTime(), this.#requestTime()].filter((time): time is number => time !== null);
     return times.length === 0 ? null : Math.max(0, this.#schedule.earliest(Math.min(...times)) - this.#clock.now);
+  }
+
+  /** Returns the seconds until the background task has to run, to send a request or to report that the token has ended: null if it need not. */
+  secondsToNextRun(): number | null {
+    const request = this.secondsToNextRequest();
+    const { claims } = this.#store;
+    const ends = claims === null ? [] : [claims.exp, claims.offlineUntil];
+    const reports = ends.map((end) => Math.floor(end) + 1 - this.#clock.now).filter((seconds) => seconds > 0);
+    const all = request === null ? reports : [request, ...reports];
+    return all.length === 0 ? null : Math.min(...all);
   }
 
   /** Reads the storage, and sends the requests that are due. */
@@ -181,7 +195,7 @@ export class Client {
     const { licenseKey: stored, claims } = this.#store;
     const key = licenseKey.trim();
     const outcome = await this.#requestToken(activateRequest(key, this.options), call);
-    const keepsPresent = stored !== key && (stored !== null || claims !== null || isUnknown(outcome));
+    const keepsPresent = stored !== key && (stored !== null || claims !== null || isOtherKey(outcome));
     this.#isReleased = false;
     if (outcome.kind === "verified") {
       this.#storeToken(outcome);
@@ -195,8 +209,6 @@ export class Client {
       }
       const failure = this.#applyActivationFailure(outcome);
       if (failure.isUnreachable && this.#hasToActivate()) this.#retryLater(failure);
-    } else if (!isRefusal(outcome)) {
-      this.#recordFailure("activate", outcome);
     }
     this.#notify();
     throw requestError("the license key was not activated", outcome);
@@ -235,6 +247,9 @@ export class Client {
   }
 
   async borrow(until: Date, call: CallOptions): Promise<State> {
+    if (this.options.isEphemeral) {
+      throw new SignetError("ephemeral_machine_id", `${NOT_BORROWED}: the borrow would end with the process, ${LASTING_ID}`);
+    }
     this.#reload();
     const { refusal, claims } = this.#store;
     if (!isLater(until, this.#clock.now)) {
@@ -256,14 +271,16 @@ export class Client {
     const { now } = this.#clock;
     const { token: present, claims: presentClaims, refusal } = this.#store;
     const file = verifyLicenseFile(text, config, this.#identity, now);
-    if (file === null || file.claims.offlineUntil < Math.max(now, this.ports.time.wall())) throw invalidLicenseFile();
+    if (!file.isValid) throw notImported(file.reason);
     const { token, claims } = file;
+    const end = explainEnd(claims, Math.max(now, this.ports.time.wall()));
+    if (end !== null) throw notImported(end);
     if (refusal !== null && claims.iat <= refusal.at) {
-      throw new SignetError(refusal.code, `the license file is older than the refusal ${refusal.code}`);
+      throw notImported(`it is older than the refusal ${refusal.code}`, refusal.code);
     }
     if (presentClaims !== null && claims.iat <= presentClaims.iat) {
       if (present?.token === token) return this.state();
-      throw invalidLicenseFile();
+      throw notImported("it is older than the present token");
     }
     this.#setClock(claims, Number.POSITIVE_INFINITY);
     this.#writeToken({ token, claims, nextHeartbeatAt: null, inGrace: false, graceEndsAt: null }, text);
@@ -289,9 +306,9 @@ export class Client {
       this.#storeToken(outcome);
       return null;
     }
-    if (outcome.kind === "unreachable") return this.#unreachable("heartbeat", outcome);
+    if (outcome.kind === "unreachable") return this.#unreachable(outcome);
     if (refusesLicense(outcome.code)) return this.#refuse(outcome);
-    if (!refusesToken(outcome.code) || isRepeated) return this.#unreachable("heartbeat", outcome);
+    if (!refusesToken(outcome.code) || isRepeated) return this.#unreachable(outcome);
     this.#reload();
     const { licenseKey } = this.#store;
     if (licenseKey === null) return this.#refuse(outcome);
@@ -307,63 +324,61 @@ export class Client {
   }
 
   #applyActivationFailure(outcome: ProblemResult | UnreachableResult): Failure {
-    return isRefusal(outcome) ? this.#refuse(outcome) : this.#unreachable("activate", outcome);
+    return isRefusal(outcome) ? this.#refuse(outcome) : this.#unreachable(outcome);
   }
 
   /** Requests a token, and verifies it. Fetches the key set if it does not contain the key of the token. */
   async #requestToken(request: ApiRequest, call: CallOptions): Promise<Outcome> {
     const refusalId = this.#store.readRefusal()?.id ?? null;
-    const result = await this.#send(request, call);
-    if (result.kind !== "token") return result;
-    if (!this.#store.knowsKeyOf(result.token)) await this.#fetchKeySet(call);
-    const claims = this.#store.verify(result.token);
-    if (claims === null || claims.iat < this.#clock.reference - MAX_SERVER_SKEW_SECONDS) {
-      return { kind: "unreachable", reason: "invalid_response", retryAfter: null };
+    const result = await this.#api.send(request, call);
+    if (result.kind !== "token") return this.#api.recordFailure(request, result);
+    const keyFailure = this.#store.knowsKeyOf(result.token) ? null : await this.#fetchKeySet(call);
+    const check = this.#store.check(result.token);
+    if (check.kind === "wrongProduct" && request.name === "activate") {
+      return this.#rejectProduct(request, result.token, check, call);
     }
-    return { ...result, kind: "verified", claims, refusalId };
-  }
-
-  async #send(request: ApiRequest, call: CallOptions, timeoutSeconds?: number): Promise<ApiResult> {
-    const response = await this.#exchange(request, call, timeoutSeconds);
-    return "kind" in response ? response : parseResponse(response, this.#clock.now);
-  }
-
-  /** Sends a request, and returns the response, or why there is none. Throws if the request was cancelled. */
-  async #exchange(request: ApiRequest, call: CallOptions, timeoutSeconds?: number): Promise<HttpResponse | UnreachableResult> {
-    try {
-      const response = await this.ports.transport.send({ ...request, ...call, ...(timeoutSeconds && { timeoutSeconds }) });
-      this.#observe();
-      this.#lastContact = this.#clock.now;
-      return response;
-    } catch (error) {
-      if (call.signal?.aborted) throw new SignetError("closed", "the license was closed");
-      this.#observe();
-      const cause = error instanceof Error ? error : new Error(String(error));
-      return { kind: "unreachable", reason: "network", retryAfter: null, cause };
+    if (check.kind !== "accepted" || check.claims.iat < this.#clock.reference - MAX_SERVER_SKEW_SECONDS) {
+      return this.#api.recordFailure(request, invalidResponse(keyFailure?.kind === "unreachable" && keyFailure.isUnsigned));
     }
+    return { ...result, kind: "verified", claims: check.claims, refusalId };
   }
 
-  async #fetchKeySet(call: CallOptions): Promise<void> {
-    const response = await this.#exchange(keySetRequest, call);
-    const isStored = !("kind" in response) && response.status === 200 && this.#storeKeySet(response.body);
-    if (!isStored) this.#recordFailure("fetch keys", "kind" in response ? response : unexpected(response.status));
-    this.#schedule.keysFetched(this.#clock.now, isStored);
+  /** Frees the seat that a license key of another product took. If that fails, its lease ends by itself. */
+  async #rejectProduct(request: ApiRequest, token: string, check: WrongProduct, call: CallOptions): Promise<ProblemResult> {
+    const product = quoteProduct(this.#api.redactorFor(request)(check.product));
+    const refusal = this.#api.recordFailure(
+      request,
+      wrongProduct(`it is for the product ${product}, not ${quoteProduct(this.config.product)}`),
+    );
+    await this.#api.exchange(deactivateRequest(check.claims.activationId, token), call);
+    return refusal;
   }
 
-  #storeKeySet(body: string): boolean {
-    return this.#store.writeKeySet(body.trim(), this.#clock.now, this.ports.time.wall());
+  /** Fetches the key set, and stores it. Returns null, or why it was not stored. */
+  async #fetchKeySet(call: CallOptions): Promise<ProblemResult | UnreachableResult | null> {
+    const response = await this.#api.exchange(keySetRequest, call);
+    const failure = "kind" in response ? response : this.#storeKeySet(response);
+    this.#schedule.keysFetched(this.#clock.now, failure === null);
+    return failure && this.#api.recordFailure(keySetRequest, failure);
+  }
+
+  #storeKeySet(response: HttpResponse): ProblemResult | UnreachableResult | null {
+    if (response.status !== 200) return this.#api.readFailure(keySetRequest, response);
+    const text = response.body.trim();
+    if (this.#store.writeKeySet(text, this.#clock.now, this.ports.time.wall())) return null;
+    return invalidResponse(isJwt(text) && !isSignedByRootKey(text, this.config));
   }
 
   /** Deactivates the stored token. Returns null if the seat is free, and otherwise why it is not. */
   async #freeSeat(call: CallOptions, timeoutSeconds?: number): Promise<ProblemResult | UnreachableResult | null> {
     const { token, claims } = this.#store;
     if (token === null || claims === null) return null;
-    const response = await this.#exchange(deactivateRequest(claims.activationId, token.token), call, timeoutSeconds);
-    if ("kind" in response) return this.#recordFailure("deactivate", response);
+    const request = deactivateRequest(claims.activationId, token.token);
+    const response = await this.#api.exchange(request, call, timeoutSeconds);
+    if ("kind" in response) return this.#api.recordFailure(request, response);
     if (response.status === 200 && parseObject(response.body) !== null) return null;
-    const result = parseResponse(response, this.#clock.now);
-    if (isUnknown(result)) return null;
-    return this.#recordFailure("deactivate", result.kind === "token" ? unexpected(response.status) : result);
+    const failure = this.#api.readFailure(request, response);
+    return failure.kind === "problem" && failure.code === "not_found" ? null : this.#api.recordFailure(request, failure);
   }
 
   /**
@@ -374,7 +389,7 @@ export class Client {
     const { claims, licenseKey } = this.#store;
     if (claims !== null || licenseKey === null) return null;
     const outcome = await this.#requestToken(activateRequest(licenseKey, this.options), call);
-    if (outcome.kind !== "verified") return isRefusal(outcome) ? null : this.#recordFailure("activate", outcome);
+    if (outcome.kind !== "verified") return isRefusal(outcome) ? null : outcome;
     this.#storeToken(outcome);
     return null;
   }
@@ -423,16 +438,9 @@ export class Client {
     return { outcome, isUnreachable: false, retryAfter: null };
   }
 
-  #unreachable(request: string, outcome: ProblemResult | UnreachableResult): Failure {
+  #unreachable(outcome: ProblemResult | UnreachableResult): Failure {
     this.#reason = outcome.kind === "problem" ? `http_${outcome.status}` : outcome.reason;
-    this.#recordFailure(request, outcome);
     return { outcome, isUnreachable: true, retryAfter: outcome.retryAfter };
-  }
-
-  /** Records a failure for `diagnose`, and returns it. */
-  #recordFailure<T extends ProblemResult | UnreachableResult>(request: string, outcome: T): T {
-    this.#lastFailure = `${request}: ${explain(outcome)}`;
-    return outcome;
   }
 
   #retryLater({ retryAfter }: Pick<Failure, "retryAfter">): void {
@@ -481,9 +489,11 @@ export class Client {
     this.#observe();
   }
 
-  #observe(): void {
+  /** Advances the clock, and returns the time. */
+  #observe(): number {
     this.#clock.observe(this.#store.claims?.nbf ?? 0);
     if (this.#clock.isUnsaved) this.#writeClock();
+    return this.#clock.now;
   }
 
   /** A time that is far ahead must not lock out later tokens, so it is stored up to the end of the token. */
@@ -523,8 +533,9 @@ function isRefusal(outcome: ProblemResult | UnreachableResult): outcome is Probl
   return outcome.kind === "problem" && refusesActivation(outcome.code);
 }
 
-function isUnknown(outcome: Outcome | ApiResult): boolean {
-  return outcome.kind === "problem" && outcome.code === "not_found";
+/** Returns whether the license key of an activation is not one of this product. */
+function isOtherKey(outcome: Outcome): boolean {
+  return outcome.kind === "problem" && refusesKey(outcome.code);
 }
 
 /** Returns whether a value is a date of which the full second is later than a time. An app in JavaScript can pass any value. */
@@ -532,11 +543,10 @@ function isLater(date: Date, now: number): boolean {
   return typeof date?.getTime === "function" && Math.floor(date.getTime() / 1000) > now;
 }
 
-/** A response that is none of those that the request can have. */
-function unexpected(status: number): UnreachableResult {
-  return { kind: "unreachable", reason: status === 200 ? "invalid_response" : `http_${status}`, retryAfter: null };
+function wrongProduct(explanation: string): ProblemResult {
+  return { kind: "problem", status: 200, code: WRONG_PRODUCT, explanation, retryAt: null, retryAfter: null };
 }
 
-function invalidLicenseFile(): SignetError {
-  return new SignetError("license_file_invalid", "the license file is not valid for this app and this machine");
+function notImported(reason: string, code = "license_file_invalid"): SignetError {
+  return new SignetError(code, `the license file was not imported: ${reason}`);
 }

@@ -3,7 +3,7 @@ import { formatState } from "./format-state.js";
 import type { LicenseStore } from "./license-store.js";
 import type { State } from "./state.js";
 
-/** Derives the state from what is stored, the time, and the reason for which there is no newer token. */
+/** Derives the state from what is stored, the time, and the reason for which there is no token, or no newer one. */
 export function deriveState(store: LicenseStore, clock: Clock, reason: string): State {
   const state = decideState(store, clock, reason);
   // Not enumerable, so that a copy of the state for another process of Electron is plain data.
@@ -14,7 +14,10 @@ function decideState({ refusal, token, claims, licenseKey }: LicenseStore, clock
   if (refusal !== null) {
     return { name: "Refused", mayRun: false, code: refusal.code, retryAt: date(refusal.retry_at) };
   }
-  if (token === null || claims === null) return { name: "Unactivated", mayRun: false, hasLicenseKey: licenseKey !== null };
+  if (token === null || claims === null) {
+    const hasLicenseKey = licenseKey !== null;
+    return { name: "Unactivated", mayRun: false, hasLicenseKey, reason: hasLicenseKey ? reason : null };
+  }
   if (clock.isTampered) return { name: "ClockTampered", mayRun: false };
   if (clock.now > claims.offlineUntil) return { name: "Expired", mayRun: false, since: date(claims.offlineUntil) };
   if (clock.now > claims.exp) return { name: "Offline", mayRun: true, until: date(claims.offlineUntil), reason };

@@ -5,7 +5,7 @@ import type { State } from "./state.js";
 export function formatState(state: State): string {
   switch (state.name) {
     case "Unactivated":
-      return state.hasLicenseKey ? "Unactivated (a license key is stored)" : "Unactivated";
+      return state.hasLicenseKey ? `Unactivated (a license key is stored; ${state.reason})` : "Unactivated";
     case "Active":
       return `Active until ${time(state.until)}${state.inGrace ? `, in grace${until(state.graceEndsAt)}` : ""}`;
     case "Offline":

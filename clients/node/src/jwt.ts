@@ -19,10 +19,20 @@ export type Claims = Record<string, unknown>;
  */
 export function verifyJwt(jwt: string, typ: string, keys: Jwk[]): Claims | null {
   const header = readHeader(jwt);
-  if (header?.alg !== "RS256" || header.typ !== typ || "crit" in header) return null;
-  const key = keys.find(({ kid }) => kid !== undefined && kid === header.kid);
-  if (key === undefined || !isSignedBy(jwt, key)) return null;
+  if (header?.alg !== "RS256" || header.typ !== typ || "crit" in header || !isSignedByOneOf(jwt, keys)) return null;
   return decodeObject(jwt.split(".")[1]);
+}
+
+/** Returns whether a text has the form of a JWT. */
+export function isJwt(text: string): boolean {
+  return readHeader(text) !== null;
+}
+
+/** Returns whether the header of a JWT has the `kid` of one of the keys, which signed it, whatever else it contains. */
+export function isSignedByOneOf(jwt: string, keys: Jwk[]): boolean {
+  const keyId = readKeyId(jwt);
+  const key = keys.find(({ kid }) => kid !== undefined && kid === keyId);
+  return key !== undefined && isSignedBy(jwt, key);
 }
 
 /** Returns the `kid` in the header of a JWT, without verifying it, or null. */

@@ -11,7 +11,7 @@ import {
   type TokenRecord,
 } from "./records.js";
 import type { StorageCache } from "./storage-cache.js";
-import { type Identity, type TokenClaims, verifyToken } from "./token.js";
+import { checkToken, type Identity, type TokenCheck, type TokenClaims } from "./token.js";
 
 /** Names of the stored files. */
 export const FILES = {
@@ -72,9 +72,9 @@ export class LicenseStore {
     return this.keySet?.keys.some((key) => key.kid === kid) ?? false;
   }
 
-  /** Returns the claims of a token that the stored key set verifies, or null. */
-  verify(token: string): TokenClaims | null {
-    return this.keySet && verifyToken(token, this.keySet.keys, this.identity);
+  /** Checks a token with the stored key set. */
+  check(token: string): TokenCheck {
+    return checkToken(token, this.keySet?.keys ?? [], this.identity);
   }
 
   /** Stores a fetched key set, unless it is not valid, expired at both times, or older than the stored one. Returns whether it was stored. */
@@ -146,7 +146,11 @@ export class LicenseStore {
   }
 
   #verifyRecord({ token, license_file: file }: TokenRecord, now: number): TokenClaims | null {
-    if (file === null || !containsToken(file, token)) return this.verify(token);
-    return verifyLicenseFile(file, this.config, this.identity, now)?.claims ?? null;
+    if (file === null || !containsToken(file, token)) {
+      const check = this.check(token);
+      return check.kind === "accepted" ? check.claims : null;
+    }
+    const verified = verifyLicenseFile(file, this.config, this.identity, now);
+    return verified.isValid ? verified.claims : null;
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import type { CallOptions } from "./api-session.js";
 import { BackgroundTask } from "./background-task.js";
-import { type CallOptions, Client, type ClientOptions } from "./client.js";
+import { Client, type ClientOptions } from "./client.js";
 import { type AppConfig, parseConfig } from "./config.js";
 import { clientOptions, findStorage, httpOptions } from "./defaults.js";
 import { SignetError } from "./errors.js";
@@ -43,7 +44,7 @@ export class License {
     this.#holdsSeatOfProcess = instanceId !== null || isEphemeral;
     this.#background = new BackgroundTask(
       (signal) => this.#inOrder(() => this.#client.run({ isBackground: true, signal })),
-      () => this.#client.secondsToNextRequest(),
+      () => this.#client.secondsToNextRun(),
     );
     this.#background.schedule();
   }
@@ -63,7 +64,10 @@ export class License {
     return this.#client.limit(feature);
   }
 
-  /** Calls a function with each new state; errors in it are ignored. Returns a function that ends this. */
+  /**
+   * Calls a function with each new state, in the event loop of this thread, after an operation or a run of the background task. Errors in it are
+   * ignored. Returns a function that ends this.
+   */
   onChange(listener: (state: State) => unknown): () => void {
     return this.#client.onChange(listener);
   }
@@ -102,8 +106,8 @@ export class License {
   }
 
   /**
-   * Borrows the seat until a time, for which the app then runs without a network. Rejects with the code `invalid_value`, without a request, if that
-   * is not later than now.
+   * Borrows the seat until a time, for which the app then runs without a network. Rejects without a request with the code `invalid_value` if that is
+   * not later than now, and with `ephemeral_machine_id` if the machine id ends with the process.
    */
   borrow(until: Date): Promise<State> {
     return this.#operate((call) => this.#client.borrow(until, call));

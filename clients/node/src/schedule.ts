@@ -17,12 +17,18 @@ export class Schedule {
   #failures = 0;
   #firstRequestAt = 0;
   #refusal: { id: string; jitter: number } | null = null;
+  #refusalAtStart: string | null = null;
 
   constructor(private readonly random: () => number) {}
 
   /** Delays the first request of a process that starts when a request is due already. */
   delayFirstRequest(now: number): void {
     this.#firstRequestAt = now + this.random() * MAX_FIRST_DELAY_SECONDS;
+  }
+
+  /** Makes the activation after the refusal with this id due at once, until it was tried. */
+  askAbout(refusalId: string): void {
+    this.#refusalAtStart = refusalId;
   }
 
   /** Returns when a request is sent that is due at `time`. */
@@ -39,6 +45,7 @@ export class Schedule {
 
   /** Returns when an activation is tried again after a refusal. */
   refusalRetry({ id, at, retry_at: retryAt }: RefusalRecord): number {
+    if (id === this.#refusalAtStart) return 0;
     if (this.#refusal?.id !== id) this.#refusal = { id, jitter: this.random() * MAX_REFUSAL_JITTER_SECONDS };
     const time = retryAt !== null && retryAt > at ? retryAt : at + HOUR_SECONDS;
     return Math.max(time + this.#refusal.jitter, this.retryAt ?? 0);
@@ -50,12 +57,14 @@ export class Schedule {
     const delay = this.random() * Math.min(FIRST_RETRY_SECONDS * 2 ** this.#failures, bounded);
     this.retryAt = now + Math.max(delay, retryAfter ?? 0, 1);
     this.#failures += 1;
+    this.#refusalAtStart = null;
   }
 
   /** Records a success or a refusal. */
   answered(): void {
     this.#failures = 0;
     this.retryAt = null;
+    this.#refusalAtStart = null;
   }
 
   /** Records a fetch of the key set. */

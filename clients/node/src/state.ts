@@ -7,6 +7,11 @@ export interface Unactivated {
    * key or a license file.
    */
   readonly hasLicenseKey: boolean;
+  /**
+   * Why there is no token yet, if a license key is stored: `not_contacted`, `network`, `http_NNN` or `invalid_response`. The background task tries
+   * again. Null without a license key.
+   */
+  readonly reason: string | null;
 }
 
 /** The license is valid. */
@@ -30,7 +35,7 @@ export interface Offline {
   readonly reason: string;
 }
 
-/** The API was not reached for too long. Ask the user to connect to the internet. */
+/** The API was not reached for too long. Ask the user to connect to the internet; `refresh` then asks the API. */
 export interface Expired {
   readonly name: "Expired";
   readonly mayRun: false;
@@ -42,7 +47,7 @@ export interface Expired {
 export interface Refused {
   readonly name: "Refused";
   readonly mayRun: false;
-  /** The code of the API, such as `revoked`, `expired` or `seat_limit_reached`. */
+  /** The code of the API, such as `revoked`, `expired` or `seat_limit_reached`, or `wrong_product`. */
   readonly code: string;
   /** When a seat may become free. */
   readonly retryAt: Date | null;

@@ -1,4 +1,4 @@
-import { isObject, type Jwk, verifyJwt } from "./jwt.js";
+import { type Claims, isObject, type Jwk, verifyJwt } from "./jwt.js";
 
 /** The app, the machine and the process that tokens must be for. */
 export interface Identity {
@@ -9,7 +9,7 @@ export interface Identity {
   instanceId: string | null;
 }
 
-/** The claims of an accepted token. Times are in seconds since 1970. */
+/** The claims of a token. Times are in seconds since 1970. */
 export interface TokenClaims {
   iat: number;
   nbf: number;
@@ -20,18 +20,33 @@ export interface TokenClaims {
   licenseId: string | null;
   tierCode: string | null;
   activationId: string;
+  machineId: unknown;
+  instanceId: unknown;
   features: readonly unknown[];
   featureLimits: Record<string, unknown>;
 }
 
-/** Returns the claims of a token that one of the keys signed for this app and this machine, whatever its times, or null. */
-export function verifyToken(token: string, keys: Jwk[], identity: Identity): TokenClaims | null {
-  const claims = verifyJwt(token, "license+jwt", keys);
-  if (claims === null || claims.iss !== identity.issuer || claims.aud !== identity.product) return null;
-  const { iat, nbf, exp, activation, enforcement, features, feature_limits: limits } = claims;
+/** Whether a token is accepted, whatever its times. The product and the machine decide only if everything else is right. */
+export type TokenCheck =
+  | { kind: "accepted"; claims: TokenClaims }
+  | { kind: "wrongProduct"; claims: TokenClaims; product: string }
+  | { kind: "wrongMachine" }
+  | { kind: "invalid" };
+
+/** Checks that one of the keys signed a token for this app and this machine. */
+export function checkToken(token: string, keys: Jwk[], identity: Identity): TokenCheck {
+  const signed = verifyJwt(token, "license+jwt", keys);
+  const claims = signed && signed.iss === identity.issuer ? readClaims(signed) : null;
+  if (signed === null || claims === null || typeof signed.aud !== "string") return { kind: "invalid" };
+  if (claims.machineId !== identity.machineId || claims.instanceId !== identity.instanceId) return { kind: "wrongMachine" };
+  if (signed.aud !== identity.product) return { kind: "wrongProduct", claims, product: signed.aud };
+  return { kind: "accepted", claims };
+}
+
+/** Returns the claims of a token, or null if one is missing. */
+function readClaims(claims: Claims): TokenClaims | null {
+  const { sub, iat, nbf, exp, tier, activation, enforcement, features, feature_limits: limits } = claims;
   if (!isObject(activation) || !isObject(enforcement)) return null;
-  if (activation.machine_id !== identity.machineId) return null;
-  if ((activation.instance_id ?? null) !== identity.instanceId) return null;
   const { offline_until: offlineUntil, heartbeat_interval_seconds: heartbeatInterval } = enforcement;
   if (!isTime(iat) || !isTime(nbf) || !isTime(exp) || !isTime(offlineUntil) || !isTime(heartbeatInterval)) return null;
   if (typeof activation.id !== "string") return null;
@@ -41,9 +56,11 @@ export function verifyToken(token: string, keys: Jwk[], identity: Identity): Tok
     exp,
     offlineUntil,
     heartbeatInterval,
-    licenseId: textOrNull(claims.sub),
-    tierCode: isObject(claims.tier) ? textOrNull(claims.tier.code) : null,
+    licenseId: textOrNull(sub),
+    tierCode: isObject(tier) ? textOrNull(tier.code) : null,
     activationId: activation.id,
+    machineId: activation.machine_id,
+    instanceId: activation.instance_id ?? null,
     features: Array.isArray(features) ? features : [],
     featureLimits: isObject(limits) ? limits : {},
   };

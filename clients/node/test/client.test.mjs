@@ -24,6 +24,7 @@ const renewed = reply(200, { token });
 function openClient(responses, files = stored) {
   const content = new Map(Object.entries(files));
   const requests = [];
+  const elapsed = { seconds: 0 };
   const options = {
     machineId,
     instanceId: null,
@@ -36,7 +37,7 @@ function openClient(responses, files = stored) {
     storageName: "test",
   };
   const client = new Client(parseConfig(config), options, {
-    time: { wall: () => NOW, monotonic: () => 0 },
+    time: { wall: () => NOW + elapsed.seconds, monotonic: () => elapsed.seconds },
     random: () => 0.5,
     randomId: () => "id",
     storage: {
@@ -52,7 +53,7 @@ function openClient(responses, files = stored) {
       },
     },
   });
-  return { client, content, requests };
+  return { client, content, requests, elapsed };
 }
 
 test("after a release the background task takes no seat, until the app activates", async () => {
@@ -111,4 +112,30 @@ test("a deactivation that a captive portal answers changes nothing", async () =>
   const { client } = openClient([portal]);
   await assert.rejects(client.deactivate(call), { code: "unreachable" });
   assert.equal(client.state().name, "Active");
+});
+
+test("the background task runs as soon as the token has ended, although no request is due", async () => {
+  const record = { ...JSON.parse(stored["token.json"]), next_heartbeat_at: NOW + 30 * 86_400 };
+  const { client, requests, elapsed } = openClient([reply(200, {})], { ...stored, "token.json": JSON.stringify(record) });
+  const states = [];
+  client.onChange((state) => states.push(state.name));
+  const [exp, offlineUntil, keyFetch] = [3_600, 3_600 + 3 * 86_400, 82_800];
+  for (const [time, secondsToNextRun] of [
+    [0, exp + 1],
+    [exp - 10, 11],
+    [exp + 0.5, 0.5],
+    [exp + 1, keyFetch - exp - 1],
+    [offlineUntil - 10, 11],
+    [offlineUntil + 1, 3_600 - 11],
+  ]) {
+    elapsed.seconds = time;
+    await client.run(call);
+    assert.equal(client.secondsToNextRun(), secondsToNextRun, `at ${time}`);
+  }
+  assert.deepEqual(requests, ["jwks.jwt"]);
+  assert.deepEqual(states, ["Offline", "Expired"]);
+});
+
+test("the background task of a client without a token has nothing to report", () => {
+  assert.equal(openClient([], {}).client.secondsToNextRun(), null);
 });

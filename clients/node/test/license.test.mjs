@@ -63,7 +63,7 @@ test("open accepts JSON text, ignores unknown fields, and makes no request", asy
   const api = await startApi(() => assert.fail("a request"));
   const license = open(JSON.stringify({ ...config, api_url: api.url, other: 1 }), { folder, machineId });
   licenses.push(license);
-  assert.deepEqual(license.state(), { name: "Unactivated", mayRun: false, hasLicenseKey: false });
+  assert.deepEqual(license.state(), { name: "Unactivated", mayRun: false, hasLicenseKey: false, reason: null });
   assert.equal(api.requests.length, 0);
 });
 
@@ -206,8 +206,9 @@ test("the error of an operation without a response has the error of the HTTP cli
 test("a state has a text form, and can be copied", async () => {
   const license = openLicense();
   await assert.rejects(license.activate("KEY"), { code: "unreachable" });
-  assert.equal(String(license.state()), "Unactivated (a license key is stored)");
-  assert.deepEqual(structuredClone(license.state()), { name: "Unactivated", mayRun: false, hasLicenseKey: true });
+  assert.equal(String(license.state()), "Unactivated (a license key is stored; network)");
+  const copy = { name: "Unactivated", mayRun: false, hasLicenseKey: true, reason: "network" };
+  assert.deepEqual(structuredClone(license.state()), copy);
 });
 
 test("a callback is not called once close was called", async () => {

@@ -13,7 +13,7 @@ export function stateAsJson(state) {
     case "Refused":
       return { state: state.name, code: state.code, retry_at: seconds(state.retryAt) };
     case "Unactivated":
-      return { state: state.name, has_license_key: state.hasLicenseKey };
+      return { state: state.name, has_license_key: state.hasLicenseKey, reason: state.reason };
     default:
       return { state: state.name };
   }
