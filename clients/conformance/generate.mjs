@@ -873,7 +873,7 @@ for (const [what, text, reason] of [
   ['whose key set is too old', fileOf(lasting(), { set: keySet({ iat: NOW - 401 * DAY }) }), badToken],
   ['for another machine', fileOf(lasting(NOW, { machine: 'machine-2' })), 'it is for another machine'],
   ['for a process', fileOf(lasting(NOW, { instance: 'worker-1' })), 'it is for another machine'],
-  ['for another machine and product', fileOf(lasting(NOW, { machine: 'machine-2', claims: { aud: 'borealis' } }), { product: 'borealis' }), 'it is for another machine'],
+  ['for another machine and product', fileOf(lasting(NOW, { machine: 'machine-2', claims: { aud: 'borealis' } }), { product: 'borealis' }), 'it is for the product "borealis"'],
   ['of another product', fileOf(lasting(NOW, { claims: { aud: 'borealis' } }), { product: 'borealis' }), 'it is for the product "borealis"'],
   ['that names another product', fileOf(lasting(), { product: 'borealis' }), 'it is for the product "borealis"'],
   ['that has ended', fileOf(token({ iat: NOW - 3 * DAY, exp: NOW - 1, until: NOW - 1 })), 'it ended at 2026-01-15T11:59:59Z']

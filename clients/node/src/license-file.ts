@@ -18,10 +18,11 @@ export function verifyLicenseFile(text: string, config: Config, identity: Identi
   if (file === null) return invalid("it is not a license file");
   if (!isSignedByRootKey(file.signed_jwks, config)) return invalid(`its ${UNSIGNED_KEY_SET}`);
   const check = checkFileToken(file, config, identity, now);
-  if (check.kind === "wrongMachine") return invalid("it is for another machine");
   if (check.kind === "invalid") return invalid("its token is not valid");
-  const product = check.kind === "wrongProduct" ? check.product : file.product;
+  const audience = check.kind === "accepted" ? config.product : check.product;
+  const product = audience === config.product ? file.product : audience;
   if (product !== config.product) return invalid(`it is for the product ${quoteProduct(product)}`);
+  if (check.kind !== "accepted") return invalid("it is for another machine");
   return { isValid: true, token: file.token, claims: check.claims };
 }
 

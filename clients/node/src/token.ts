@@ -30,7 +30,7 @@ export interface TokenClaims {
 export type TokenCheck =
   | { kind: "accepted"; claims: TokenClaims }
   | { kind: "wrongProduct"; claims: TokenClaims; product: string }
-  | { kind: "wrongMachine" }
+  | { kind: "wrongMachine"; product: string }
   | { kind: "invalid" };
 
 /** Checks that one of the keys signed a token for this app and this machine. */
@@ -38,8 +38,10 @@ export function checkToken(token: string, keys: Jwk[], identity: Identity): Toke
   const signed = verifyJwt(token, "license+jwt", keys);
   const claims = signed && signed.iss === identity.issuer ? readClaims(signed) : null;
   if (signed === null || claims === null || typeof signed.aud !== "string") return { kind: "invalid" };
-  if (claims.machineId !== identity.machineId || claims.instanceId !== identity.instanceId) return { kind: "wrongMachine" };
-  if (signed.aud !== identity.product) return { kind: "wrongProduct", claims, product: signed.aud };
+  const product = signed.aud;
+  if (claims.machineId !== identity.machineId || claims.instanceId !== identity.instanceId)
+    return { kind: "wrongMachine", product };
+  if (product !== identity.product) return { kind: "wrongProduct", claims, product };
   return { kind: "accepted", claims };
 }
 
