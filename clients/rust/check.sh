@@ -25,7 +25,8 @@ package() {
   cd "$here"
   cargo package --locked --allow-dirty --no-verify --quiet
   rm -rf "$dir/signet-client-0.1.0"
-  tar -xzf "$CARGO_TARGET_DIR/package/signet-client-0.1.0.crate" -C "$dir"
+  # With the present time: the files of a crate have a fixed one, by which Cargo would take changed files for those of its last build.
+  tar -xzmf "$CARGO_TARGET_DIR/package/signet-client-0.1.0.crate" -C "$dir"
   awk '/^```rust$/ { if (!seen) inside = 1; seen = 1; next } /^```$/ { inside = 0 } inside' README.md > "$dir/src/readme.rs"
   cp driver/main.rs "$dir/src/driver.rs"
   cp measure/main.rs "$dir/src/measure.rs"

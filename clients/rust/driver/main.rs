@@ -147,7 +147,10 @@ fn with_state(license: &License, error: Option<&Error>) -> Value {
 fn to_json(state: &State) -> Value {
     let mut json = json!({"state": state.name()});
     match state {
-        State::Unactivated { has_license_key } => json["has_license_key"] = json!(has_license_key),
+        State::Unactivated { has_license_key, reason } => {
+            json["has_license_key"] = json!(has_license_key);
+            json["reason"] = json!(reason.map(|reason| reason.to_string()));
+        }
         State::ClockTampered => {}
         State::Active { until, in_grace, grace_ends_at } => {
             json["until"] = seconds(*until);

@@ -14,7 +14,7 @@
 
 use std::{env, error::Error, fs, process::ExitCode, thread, time::Duration};
 
-use signet_client::{License, Options, State};
+use signet_client::{License, OfflineReason, Options, State};
 
 const USAGE: &str = "usage: app status | activate KEY | run | offline-request | import FILE | deactivate | diagnose";
 
@@ -68,14 +68,16 @@ fn work(license: &License) -> Result<(), Box<dyn Error>> {
 /// Says to the user what the state means.
 fn describe(state: &State) -> String {
     match state {
-        State::Unactivated { has_license_key: true } => "activating with the stored license key".to_owned(),
-        State::Unactivated { .. } => "not activated: enter a license key".to_owned(),
+        State::Unactivated { reason: Some(OfflineReason::NotContacted), .. } => "activating…".to_owned(),
+        State::Unactivated { reason: Some(reason), .. } => format!("no connection ({reason}): tried again by itself"),
+        State::Unactivated { reason: None, .. } => "not activated: enter a license key".to_owned(),
         State::Active { in_grace: true, .. } => "active, but the license key has expired: renew it soon".to_owned(),
         State::Active { .. } => "active".to_owned(),
         State::Offline { reason, .. } => format!("the license could not be renewed ({reason}): connect to the network"),
         State::Expired { .. } => {
             "the license has ended: connect to the network, or import a new license file".to_owned()
         }
+        State::Refused { code, .. } if code == "wrong_product" => "this license key is for another product".to_owned(),
         State::Refused { code, .. } => format!("the license was refused: {code}"),
         State::ClockTampered => "the clock was set back: set it right, and connect to the network".to_owned(),
     }

@@ -22,9 +22,9 @@ fn run_until_closed(client: &Client) {
     }
 }
 
-/// Returns the time until the next request, but at most a minute: timers stop while a computer sleeps, and the clock can
+/// Returns the time until the next run, but at most a minute: timers stop while a computer sleeps, and the clock can
 /// be set.
-fn pause(client: &Client) -> Duration {
-    let seconds = client.seconds_until_request().unwrap_or(MINUTE);
+pub(crate) fn pause(client: &Client) -> Duration {
+    let seconds = client.seconds_until_run().unwrap_or(MINUTE);
     Duration::from_secs_f64(seconds.clamp(MIN_PAUSE, MINUTE))
 }

@@ -1,4 +1,5 @@
 mod deactivation;
+mod exchange;
 
 use std::{
     panic::{catch_unwind, AssertUnwindSafe},
@@ -12,8 +13,8 @@ use crate::{
     files::{self, Files},
     identity::Identity,
     offline_request,
-    outcome::{Failure, Outcome, RequestKind, TokenResponse},
-    ports::{NetworkError, Ports, Request, Response},
+    outcome::{Outcome, TokenResponse},
+    ports::Ports,
     requests::{self, MachineFacts},
     schedule::DueRequest,
     signal::Signal,
@@ -24,6 +25,7 @@ use crate::{
 /// What failed, in the messages of errors.
 const ACTIVATION_FAILED: &str = "the license key was not activated";
 const BORROW_FAILED: &str = "the seat was not borrowed";
+const OFFLINE_REQUEST_FAILED: &str = "there is no request for a license file";
 
 pub(crate) type Callback = Arc<dyn Fn(&State) + Send + Sync>;
 
@@ -139,15 +141,22 @@ impl Client {
     pub(crate) fn offline_request(&self) -> Result<String, Error> {
         let Identity { product, machine_id, is_ephemeral, .. } = &*self.identity;
         if *is_ephemeral {
-            return Err(Error::ephemeral_machine_id());
+            return Err(Error::ephemeral_machine_id(OFFLINE_REQUEST_FAILED));
         }
         Ok(offline_request::encode(product, machine_id, self.facts.machine_name.as_deref()))
     }
 
+    #[cfg(test)]
     /// Returns the seconds until the next request of the background thread, or `None` if there is none.
     pub(crate) fn seconds_until_request(&self) -> Option<Seconds> {
         let core = self.observe();
         core.next_due().map(|due| (due - core.now()).max(0.0))
+    }
+
+    /// Returns the seconds until the next run of the background thread, or `None` if there is none.
+    pub(crate) fn seconds_until_run(&self) -> Option<Seconds> {
+        let core = self.observe();
+        core.next_run().map(|at| (at - core.now()).max(0.0))
     }
 
     pub(crate) fn activate(&self, license_key: &str) -> Result<State, Error> {
@@ -158,7 +167,7 @@ impl Client {
             core.is_released = false;
             core.snapshot()
         };
-        let outcome = self.send(&requests::activate(license_key, &self.identity, &self.facts), RequestKind::Activation);
+        let outcome = self.send(&requests::activate(license_key, &self.identity, &self.facts));
         let result = self.finish_activation(license_key, &snapshot, outcome);
         self.finish(operation, result)
     }
@@ -202,6 +211,9 @@ impl Client {
     }
 
     pub(crate) fn borrow(&self, until: Seconds) -> Result<State, Error> {
+        if self.identity.is_ephemeral {
+            return Err(Error::ephemeral_machine_id(BORROW_FAILED));
+        }
         let operation = self.begin_operation()?;
         if until <= self.load().now() || until > MAX_UNIX_TIME {
             return Err(Error::invalid_value("until must be later than the present time, and before the year 10000"));
@@ -258,7 +270,8 @@ impl Client {
     /// Runs the background task once: sends the requests that are due.
     pub(crate) fn run(&self) {
         if self.load().is_key_fetch_due() {
-            self.fetch_keys();
+            // A failure is noted, and is not one of the license.
+            let _ = self.fetch_keys();
         }
         let (snapshot, due) = {
             let core = self.load();
@@ -290,7 +303,7 @@ impl Client {
             }
             Some(DueRequest::Activation { license_key }) => {
                 let request = requests::activate(&license_key, &self.identity, &self.facts);
-                Some(self.send(&request, RequestKind::Activation))
+                Some(self.send(&request))
             }
             None => None,
         };
@@ -325,7 +338,7 @@ impl Client {
             let (token, _) = core.accepted()?;
             requests::heartbeat(&token.file.token, borrow_until, &self.identity, &self.facts)
         };
-        Some(self.send(&request, RequestKind::Heartbeat))
+        Some(self.send(&request))
     }
 
     /// Activates with the stored license key after a heartbeat that says that the seat is lost.
@@ -338,52 +351,9 @@ impl Client {
             core.license_key.clone().filter(|_| core.operations == snapshot.operations)
         };
         match license_key {
-            Some(key) => self.send(&requests::activate(&key, &self.identity, &self.facts), RequestKind::Activation),
+            Some(key) => self.send(&requests::activate(&key, &self.identity, &self.facts)),
             None => outcome,
         }
-    }
-
-    /// Sends a request whose successful response is a token.
-    fn send(&self, request: &Request, kind: RequestKind) -> Outcome {
-        let outcome = match self.transmit(request) {
-            Ok(response) => {
-                let now = self.observe().now();
-                Outcome::of(request, &response, kind, now, |token| {
-                    if self.core().is_key_unknown(token) {
-                        self.fetch_keys();
-                    }
-                    self.core().verify_response(token)
-                })
-            }
-            Err(error) => Outcome::Unreachable(Failure::network(&error)),
-        };
-        if let Outcome::Unreachable(failure) = &outcome {
-            self.core().note_failure(request, failure);
-        }
-        outcome
-    }
-
-    fn fetch_keys(&self) {
-        let request = requests::fetch_keys();
-        let result = match self.transmit(&request) {
-            Ok(response) if response.status == 200 => Ok(response.body),
-            Ok(response) => Err(Failure::http(response.status, None)),
-            Err(error) => Err(Failure::network(&error)),
-        };
-        let mut core = self.load();
-        let text = result.and_then(|body| String::from_utf8(body).map_err(|_| Failure::invalid_response()));
-        let is_stored = core.store_keys(text.as_deref().ok());
-        if !is_stored {
-            core.note_failure(&request, &text.err().unwrap_or_else(Failure::invalid_response));
-        }
-    }
-
-    /// Sends a request, and notes when there is a response.
-    fn transmit(&self, request: &Request) -> Result<Response, NetworkError> {
-        let response = self.ports.transport.send(request)?;
-        let mut core = self.observe();
-        core.last_contact = Some(core.now());
-        Ok(response)
     }
 
     fn begin_operation(&self) -> Result<Operation<'_>, Error> {
@@ -425,11 +395,6 @@ impl Core {
             Some(refusal) if Some(&refusal.id) != snapshot.refusal_id.as_ref() => Err(Error::refused(&refusal.code)),
             _ => Ok(()),
         }
-    }
-
-    /// Notes for support that there was no usable response to a request.
-    fn note_failure(&mut self, request: &Request, failure: &Failure) {
-        self.last_failure = Some((self.now(), format!("{}: {}", request.path, failure.describe())));
     }
 
     fn begin_operation(&mut self) {

@@ -8,16 +8,14 @@ use crate::{
     identity::Identity,
     json,
     key_set::KeySet,
-    license_file::LicenseFile,
-    ports::Ports,
+    license_file::{is_license_file_too_old, LicenseFile},
+    ports::{Ports, Request},
     schedule::Schedule,
+    secrets::Secrets,
     state::{OfflineReason, State},
-    time::{seconds, to_system_time, whole, Seconds, DAY, MINUTE},
+    time::{seconds, to_system_time, whole, Seconds, MINUTE},
     token::{signing_key_id, Claims},
 };
-
-/// A key set of a license file verifies the token of the file for this long after its `iat`.
-const MAX_LICENSE_FILE_AGE: Seconds = 400.0 * DAY;
 
 /// Everything that the client knows. It decides, and makes no request.
 #[derive(Clone)]
@@ -33,7 +31,7 @@ pub(crate) struct Core {
     /// The content of `clock.json` that was last read or written.
     clock_file: ClockFile,
     pub(crate) schedule: Schedule,
-    /// Why there is no newer token.
+    /// Why there is no newer token, or none yet.
     pub(crate) reason: OfflineReason,
     /// The app has released the seat: the background thread does not take it again.
     pub(crate) is_released: bool,
@@ -42,8 +40,8 @@ pub(crate) struct Core {
     pub(crate) operations_in_progress: u32,
     /// The last response, for support.
     pub(crate) last_contact: Option<Seconds>,
-    /// The last request without a response, or with one that is no answer, and why, for support.
-    pub(crate) last_failure: Option<(Seconds, String)>,
+    /// The last request that did not succeed, when and why, for support.
+    pub(crate) last_failure: Option<String>,
     /// The state that `on_change` reported last.
     reported: State,
 }
@@ -110,9 +108,12 @@ impl Core {
             operations_in_progress: 0,
             last_contact: None,
             last_failure: None,
-            reported: State::Unactivated { has_license_key: false },
+            reported: State::Unactivated { has_license_key: false, reason: None },
         };
         core.load();
+        if let Some(refusal) = &core.refusal {
+            core.schedule.ask_about(refusal.id.clone());
+        }
         core.delay_first_request();
         core.reported = core.state();
         core
@@ -201,6 +202,12 @@ impl Core {
         }
     }
 
+    /// Returns the texts that no message about this request shows.
+    pub(crate) fn secrets(&self, request: &Request) -> Secrets {
+        let token = self.token.as_ref().map(|token| token.file.token.as_str());
+        Secrets::new(request, [self.license_key.as_deref(), token])
+    }
+
     /// Returns the time of the client.
     pub(crate) fn now(&self) -> Seconds {
         self.clock.now
@@ -221,7 +228,8 @@ impl Core {
             return State::Refused { code: refusal.code.clone(), retry_at: refusal.retry_at.map(to_system_time) };
         }
         let Some((token, claims)) = self.accepted() else {
-            return State::Unactivated { has_license_key: self.license_key.is_some() };
+            let has_license_key = self.license_key.is_some();
+            return State::Unactivated { has_license_key, reason: has_license_key.then_some(self.reason) };
         };
         let end = claims.enforcement.offline_until;
         if self.clock.is_tampered() {
@@ -281,11 +289,6 @@ impl StoredToken {
             file,
         })
     }
-}
-
-/// Returns whether the key set of a license file is too old to verify the token of the file.
-pub(crate) fn is_license_file_too_old(key_set_issued_at: i64, now: Seconds) -> bool {
-    now > seconds(key_set_issued_at) + MAX_LICENSE_FILE_AGE
 }
 
 impl StoredRefusal {

@@ -1,5 +1,6 @@
 use crate::{
     core::Core,
+    ports::RequestKind,
     time::{format_rfc3339, seconds, whole, Seconds, DAY},
 };
 
@@ -13,7 +14,6 @@ impl Core {
         let license = self.accepted().map(|(_, claims)| claims.describe_license());
         let license_key = if self.license_key.is_some() { "stored" } else { "not stored" };
         let next_request = self.next_due().map(|due| format(due.max(self.now())));
-        let last_failure = self.last_failure.as_ref().map(|(at, why)| format!("{}, {why}", format(*at)));
         let lines = [
             ("client", Some(client())),
             ("product", Some(identity.product.clone())),
@@ -27,13 +27,18 @@ impl Core {
             ("license key", Some(license_key.to_owned())),
             ("next request", Some(next_request.unwrap_or_else(none))),
             ("last contact", Some(self.last_contact.map_or_else(none_since_start, format))),
-            ("last failure", Some(last_failure.unwrap_or_else(none_since_start))),
+            ("last failure", Some(self.last_failure.clone().unwrap_or_else(none_since_start))),
             ("key set", Some(self.describe_keys().unwrap_or_else(none))),
             ("clock", Some(self.clock.describe())),
             ("storage", Some(self.files.describe())),
         ];
         let lines = lines.into_iter().filter_map(|(name, value)| Some(format!("{name}: {}", value?)));
         lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Notes for support that a request has ended without success, and why.
+    pub(crate) fn note_failure(&mut self, request: RequestKind, why: &str) {
+        self.last_failure = Some(format!("{}, {request}: {why}", format(self.now())));
     }
 
     fn describe_token(&self) -> Option<String> {

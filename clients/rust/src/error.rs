@@ -11,9 +11,10 @@ pub(crate) type Cause = Arc<dyn StdError + Send + Sync>;
 /// | code | meaning |
 /// | --- | --- |
 /// | `unreachable` | no usable response of the API. The app can try again |
-/// | `license_file_invalid` | the license file is not valid for this product and this machine, has ended, or is older than the present token |
+/// | `wrong_product` | the license key is for another product |
+/// | `license_file_invalid` | the license file is not valid for this product and this machine, has ended, or is older than the present token; `Display` says which |
 /// | `not_activated` | there is no token, for example no seat to borrow |
-/// | `ephemeral_machine_id` | [`License::offline_request`](crate::License::offline_request): the machine id lasts only as long as this process |
+/// | `ephemeral_machine_id` | [`License::offline_request`](crate::License::offline_request), [`License::borrow`](crate::License::borrow): the machine id lasts only as long as this process |
 /// | `invalid_value` | an argument is not valid, such as a time in the past or a license key of another format |
 /// | `invalid_config` | [`License::open`](crate::License::open): the configuration or an option is not valid |
 /// | `closed` | [`License::close`](crate::License::close) was called before |
@@ -57,13 +58,10 @@ impl Error {
         Self::new("invalid_value", reason)
     }
 
-    pub(crate) fn ephemeral_machine_id() -> Self {
-        let reason = "the machine id changes at each start: give a machine_id that stays the same";
-        Self::new("ephemeral_machine_id", reason)
-    }
-
-    pub(crate) fn license_file_invalid(reason: &str) -> Self {
-        Self::new("license_file_invalid", format_args!("invalid license file: {reason}"))
+    /// `what` says what failed.
+    pub(crate) fn ephemeral_machine_id(what: &str) -> Self {
+        let reason = "the machine id lasts only as long as this process: give a machine_id that stays the same";
+        Self::failed(what, "ephemeral_machine_id", reason, None)
     }
 
     pub(crate) fn invalid_config(reason: impl fmt::Display) -> Self {

@@ -1,7 +1,7 @@
 use crate::{
-    core::{is_license_file_too_old, Core, TokenFile},
+    core::{Core, TokenFile},
     error::Error,
-    license_file::LicenseFile,
+    license_file::{LicenseFile, LicenseFileError},
     state::OfflineReason,
     time::{seconds, Seconds},
     token::Claims,
@@ -10,7 +10,7 @@ use crate::{
 impl Core {
     /// Imports a license file. The present file again changes nothing.
     pub(crate) fn import_license_file(&mut self, content: &[u8]) -> Result<(), Error> {
-        let text = std::str::from_utf8(content).map_err(|_| Error::license_file_invalid("it is not a text"))?;
+        let text = std::str::from_utf8(content).map_err(|_| LicenseFileError::Format)?;
         // Editors on Windows add a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (file, claims) = self.verify_license_file(text)?;
@@ -23,23 +23,19 @@ impl Core {
                 return Ok(());
             }
             if claims.iat <= present.iat {
-                return Err(Error::license_file_invalid("it is older than the present license"));
+                return Err(LicenseFileError::Older.into());
             }
         }
         self.store_license_file(text, file, &claims);
         Ok(())
     }
 
-    fn verify_license_file(&self, text: &str) -> Result<(LicenseFile, Claims), Error> {
-        let file =
-            LicenseFile::parse(text).ok_or_else(|| Error::license_file_invalid("its format is not supported"))?;
-        let (claims, key_set_issued_at) = file
-            .verify(&self.identity)
-            .ok_or_else(|| Error::license_file_invalid("it is not for this product and this machine"))?;
-        let latest = self.now().max(self.ports.time.read().wall);
-        let has_ended = latest > seconds(claims.enforcement.offline_until);
-        if has_ended || is_license_file_too_old(key_set_issued_at, self.now()) {
-            return Err(Error::license_file_invalid("it has ended"));
+    fn verify_license_file(&self, text: &str) -> Result<(LicenseFile, Claims), LicenseFileError> {
+        let file = LicenseFile::parse(text).ok_or(LicenseFileError::Format)?;
+        let claims = file.check(&self.identity, self.now())?;
+        let end = claims.enforcement.offline_until;
+        if self.now().max(self.ports.time.read().wall) > seconds(end) {
+            return Err(LicenseFileError::Ended(end));
         }
         Ok((file, claims))
     }

@@ -4,7 +4,7 @@ use ring::{
     signature::{RsaPublicKeyComponents, RSA_PKCS1_2048_8192_SHA256},
 };
 use serde::{de::DeserializeOwned, Deserialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::json;
 
@@ -41,44 +41,50 @@ impl PublicKey {
     }
 }
 
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    typ: String,
-    kid: String,
-    crit: Option<Value>,
-}
-
-/// A JWT with an acceptable header, whose signature has not been verified.
+/// A JWT, whose header has not been checked and whose signature has not been verified.
 pub(crate) struct Jwt<'a> {
-    kid: String,
+    header: Map<String, Value>,
     signed: &'a str,
-    claims: &'a str,
+    claims: Vec<u8>,
     signature: Vec<u8>,
 }
 
 impl<'a> Jwt<'a> {
-    /// Parses a JWT of this type. Returns `None` unless its algorithm is RS256 and it has a `kid` and no `crit`.
-    pub(crate) fn parse(text: &'a str, typ: &str) -> Option<Self> {
+    /// Parses three parts in base64url, of which the first is a JSON object.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).ok();
         let (signed, signature) = text.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
-        let header: Header = json::parse_object(&BASE64_URL_SAFE_NO_PAD.decode(header).ok()?)?;
-        if header.alg != "RS256" || header.typ != typ || header.crit.is_some() {
-            return None;
-        }
-        Some(Self { kid: header.kid, signed, claims, signature: BASE64_URL_SAFE_NO_PAD.decode(signature).ok()? })
+        let header = json::parse_object(&decode(header)?)?;
+        Some(Self { header, signed, claims: decode(claims)?, signature: decode(signature)? })
     }
 
-    pub(crate) fn kid(&self) -> &str {
-        &self.kid
+    /// Parses a JWT of this type. Returns `None` unless its algorithm is RS256 and it has no `crit`.
+    pub(crate) fn parse_as(text: &'a str, typ: &str) -> Option<Self> {
+        Self::parse(text).filter(|jwt| {
+            let header = &jwt.header;
+            header.get("alg").is_some_and(|alg| alg == "RS256")
+                && header.get("typ").is_some_and(|actual| actual == typ)
+                && !header.contains_key("crit")
+        })
+    }
+
+    pub(crate) fn kid(&self) -> Option<&str> {
+        self.header.get("kid")?.as_str()
+    }
+
+    pub(crate) fn is_signed_by(&self, key: &PublicKey) -> bool {
+        RsaPublicKeyComponents { n: &key.modulus, e: &key.exponent }
+            .verify(&RSA_PKCS1_2048_8192_SHA256, self.signed.as_bytes(), &self.signature)
+            .is_ok()
     }
 
     /// Returns the claims if the signature is valid by this key.
     pub(crate) fn verify<T: DeserializeOwned>(&self, key: &PublicKey) -> Option<T> {
-        RsaPublicKeyComponents { n: &key.modulus, e: &key.exponent }
-            .verify(&RSA_PKCS1_2048_8192_SHA256, self.signed.as_bytes(), &self.signature)
-            .ok()?;
-        json::parse_object(&BASE64_URL_SAFE_NO_PAD.decode(self.claims).ok()?)
+        if !self.is_signed_by(key) {
+            return None;
+        }
+        json::parse_object(&self.claims)
     }
 }
 

@@ -9,6 +9,8 @@ use crate::{
 };
 
 const TYPE: &str = "jwk-set+jwt";
+/// What is wrong with a key set, for messages.
+pub(crate) const UNSIGNED: &str = "key set is not signed by a root key of the configuration";
 
 /// A signed key set: the keys that sign tokens.
 #[derive(Debug, Clone)]
@@ -30,8 +32,8 @@ struct Claims {
 impl KeySet {
     /// Returns the key set if a root key of the app signed it for this issuer, whatever its times.
     pub(crate) fn verify(text: &str, identity: &Identity) -> Option<Self> {
-        let jwt = Jwt::parse(text.trim(), TYPE)?;
-        let claims: Claims = jwt.verify(identity.root_keys.get(jwt.kid())?)?;
+        let jwt = Jwt::parse_as(text.trim(), TYPE)?;
+        let claims: Claims = jwt.verify(root_key(&jwt, identity)?)?;
         if claims.iss != identity.issuer || claims.sub != identity.issuer {
             return None;
         }
@@ -39,9 +41,20 @@ impl KeySet {
         Some(Self { issued_at: claims.iat, expires_at: claims.exp, keys })
     }
 
+    /// Returns whether a root key of the app signed a text, whatever it claims. `None` if it is no JWT.
+    pub(crate) fn is_signed(text: &str, identity: &Identity) -> Option<bool> {
+        let jwt = Jwt::parse(text.trim())?;
+        Some(root_key(&jwt, identity).is_some_and(|key| jwt.is_signed_by(key)))
+    }
+
     pub(crate) fn get(&self, kid: &str) -> Option<&PublicKey> {
         self.keys.get(kid)
     }
+}
+
+/// Returns the root key that a JWT names.
+fn root_key<'a>(jwt: &Jwt<'_>, identity: &'a Identity) -> Option<&'a PublicKey> {
+    identity.root_keys.get(jwt.kid()?)
 }
 
 /// Returns a key with its `kid`, or `None` for a key of another type, which a later version may add.

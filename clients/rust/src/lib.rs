@@ -49,6 +49,7 @@ mod problem;
 mod renewal;
 mod requests;
 mod schedule;
+mod secrets;
 mod signal;
 mod state;
 mod system;

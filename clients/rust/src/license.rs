@@ -107,8 +107,9 @@ impl License {
         self.client().limit(feature)
     }
 
-    /// Calls `callback` with the new state after each change, in the background thread or in the thread of an
-    /// operation, until [`close`](Self::close) is called. A renewed token is not a change. A panic of the callback is ignored.
+    /// Calls `callback` with the new state after each change, until [`close`](Self::close) is called: in the thread that called an
+    /// operation, before it returns, and otherwise in the background thread. A renewed token is not a change. A panic of the
+    /// callback is ignored.
     pub fn on_change(&self, callback: impl Fn(&State) + Send + Sync + 'static) {
         self.client().on_change(Arc::new(callback));
     }
@@ -116,7 +117,8 @@ impl License {
     /// Activates this machine with a license key, and returns the new state.
     ///
     /// An error has the code of the refusal, or `unreachable`; then the background thread tries again. While another license is
-    /// in use, an error changes nothing. An unknown license key, `not_found`, changes nothing unless it is the stored one.
+    /// in use, an error changes nothing. A license key that does not exist, `not_found`, or is for another product, `wrong_product`, changes
+    /// nothing unless it is the stored one.
     pub fn activate(&self, license_key: &str) -> Result<State, Error> {
         self.client().activate(license_key)
     }
@@ -139,7 +141,7 @@ impl License {
         self.client().close();
     }
 
-    /// Asks the API now, and returns the new state: sends a heartbeat, or activates with the stored license key if there is no token or after a
+    /// Asks the API now, and returns the new state, which is no `Result`: sends a heartbeat, or activates with the stored license key if there is no token or after a
     /// refusal. Programs that end within seconds call it, because the background thread sends its first request only later. A failure of
     /// the network is no error: the state says what is known.
     pub fn refresh(&self) -> State {
@@ -147,6 +149,7 @@ impl License {
     }
 
     /// Borrows the seat until this time, which must be later than now, so that the license is valid until then without a network.
+    /// Fails with the code `ephemeral_machine_id` if the machine id lasts only as long as this process.
     pub fn borrow(&self, until: SystemTime) -> Result<State, Error> {
         self.client().borrow(from_system_time(until))
     }
@@ -158,7 +161,7 @@ impl License {
     }
 
     /// Imports a license file, for a machine without a network. `content` is the whole file that the dashboard downloads, or the
-    /// whole response body.
+    /// whole response body. The message of `license_file_invalid` says what is wrong with it.
     pub fn import_license_file(&self, content: impl AsRef<[u8]>) -> Result<State, Error> {
         self.client().import_license_file(content.as_ref())
     }

@@ -2,10 +2,12 @@ use serde_json::Value;
 
 use crate::{
     error::{Cause, Error},
-    ports::{NetworkError, Request, Response},
+    key_set,
+    ports::{NetworkError, Request, RequestKind, Response},
     problem::{time_field, Problem, MAX_TEXT},
+    secrets::Secrets,
     state::OfflineReason,
-    text::single_line,
+    text::{quote_product, single_line, MAX_PRODUCT},
     time::{parse_retry_after, whole, Seconds},
     token::Claims,
 };
@@ -16,14 +18,9 @@ const LICENSE_CODES: [&str; 6] =
 /// After a heartbeat with one of these refusals, the client activates again.
 const LOST_SEAT_CODES: [&str; 3] = ["not_activated", "token_invalid", "machine_mismatch"];
 /// Refusals of activations only.
-const ACTIVATION_CODES: [&str; 2] = ["not_found", "seat_limit_reached"];
-
-/// The requests whose successful response is a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RequestKind {
-    Activation,
-    Heartbeat,
-}
+const ACTIVATION_CODES: [&str; 3] = ["not_found", WRONG_PRODUCT, "seat_limit_reached"];
+/// The license key is for another product. Not a code of the API.
+pub(crate) const WRONG_PRODUCT: &str = "wrong_product";
 
 /// What a response means.
 pub(crate) enum Outcome {
@@ -36,11 +33,24 @@ pub(crate) enum Outcome {
 
 /// A response with an accepted token.
 pub(crate) struct TokenResponse {
-    pub(crate) token: String,
+    pub(crate) body: TokenBody,
     pub(crate) claims: Claims,
+}
+
+/// The body of a response with a token, which has not been verified.
+pub(crate) struct TokenBody {
+    pub(crate) token: String,
     pub(crate) next_heartbeat_at: Option<Seconds>,
     pub(crate) in_grace: bool,
     pub(crate) grace_ends_at: Option<i64>,
+}
+
+/// Whether a token of a response is accepted.
+pub(crate) enum TokenCheck {
+    Accepted(Claims),
+    /// It is accepted in all but its product, whatever its times.
+    WrongProduct(Claims),
+    Invalid,
 }
 
 /// A refusal of the license.
@@ -49,22 +59,38 @@ pub(crate) struct Refusal {
     pub(crate) retry_at: Option<i64>,
     /// What the problem says to people.
     text: String,
+    /// Frees the seat of another product that the activation took.
+    pub(crate) deactivation: Option<Request>,
 }
 
 impl Refusal {
+    fn new(problem: &Problem) -> Self {
+        let (code, text) = (problem.code.clone(), problem.text.clone());
+        Self { code, retry_at: problem.retry_at, text, deactivation: None }
+    }
+
+    /// The license key is for `other` and not for `product`. `deactivation` frees its seat.
+    pub(crate) fn wrong_product(other: &str, product: &str, secrets: &Secrets, deactivation: Request) -> Self {
+        let other = quote_product(&secrets.redact(other, MAX_PRODUCT));
+        let text = format!("it is for the product {other}, not {}", quote_product(product));
+        Self { code: WRONG_PRODUCT.to_owned(), retry_at: None, text, deactivation: Some(deactivation) }
+    }
+
     /// Returns the error of an operation. `what` says what failed.
     pub(crate) fn to_error(&self, what: &str) -> Error {
         Error::failed(what, &self.code, &self.text, None)
     }
 }
 
-/// A response that says nothing about the license, or none.
+/// A response that is no success of its request, or none.
 pub(crate) struct Failure {
     pub(crate) reason: OfflineReason,
     /// Delay of the header `Retry-After`.
     pub(crate) retry_after: Option<Seconds>,
+    /// No root key of the app signed the key set that was fetched.
+    pub(crate) is_key_set_unsigned: bool,
     /// The problem, if there is one with a 4xx status.
-    problem: Option<Problem>,
+    problem: Option<Box<Problem>>,
     /// Why there was no response.
     cause: Option<Cause>,
 }
@@ -72,26 +98,36 @@ pub(crate) struct Failure {
 impl Failure {
     /// There was no response.
     pub(crate) fn network(error: &NetworkError) -> Self {
-        Self { cause: Some(error.0.clone()), ..Self::of(OfflineReason::Network) }
+        Self { cause: Some(error.0.clone()), ..Self::new(OfflineReason::Network) }
     }
 
-    /// A response with status 200 does not have the content of one of the API.
-    pub(crate) fn invalid_response() -> Self {
-        Self::of(OfflineReason::InvalidResponse)
+    /// The response does not have the content of a success, or has another status.
+    pub(crate) fn of(response: &Response, secrets: &Secrets, now: Seconds) -> Self {
+        let reason = match response.status {
+            200 | 201 => OfflineReason::InvalidResponse,
+            status => OfflineReason::Http(status),
+        };
+        let retry_after = response.retry_after.as_deref().and_then(|header| parse_retry_after(header, now));
+        Self { retry_after, problem: Problem::parse(response, secrets).map(Box::new), ..Self::new(reason) }
     }
 
-    /// A response with another status is no answer about the license.
-    pub(crate) fn http(status: u16, problem: Option<Problem>) -> Self {
-        Self { problem, ..Self::of(OfflineReason::Http(status)) }
+    /// A key set that was fetched is not acceptable.
+    pub(crate) fn invalid_key_set(is_key_set_unsigned: bool) -> Self {
+        Self { is_key_set_unsigned, ..Self::new(OfflineReason::InvalidResponse) }
     }
 
-    fn of(reason: OfflineReason) -> Self {
-        Self { reason, retry_after: None, problem: None, cause: None }
+    fn new(reason: OfflineReason) -> Self {
+        Self { reason, retry_after: None, is_key_set_unsigned: false, problem: None, cause: None }
     }
 
     /// Returns whether the API says that the request is wrong.
     pub(crate) fn has_problem(&self) -> bool {
         self.problem.is_some()
+    }
+
+    /// Returns whether the API says that what was requested does not exist.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.code == "not_found")
     }
 
     /// Returns whether the same request may succeed later.
@@ -101,60 +137,70 @@ impl Failure {
 
     /// Returns the error of an operation. `what` says what failed.
     pub(crate) fn to_error(&self, what: &str) -> Error {
-        let code = self.problem.as_ref().map_or("unreachable", |problem| &problem.code);
-        Error::failed(what, code, &self.describe(), self.cause.clone())
+        let code = self.problem.as_ref().map_or("unreachable", |problem| &problem.shown_code);
+        let why = match (&self.problem, &self.cause) {
+            (Some(problem), _) => problem.text.clone(),
+            (None, Some(cause)) => show_cause(cause),
+            (None, None) => self.describe_reason(),
+        };
+        Error::failed(what, code, &why, self.cause.clone())
     }
 
-    /// Describes what happened, in one line without secrets.
+    /// Returns what happened for support, in one line without secrets.
     pub(crate) fn describe(&self) -> String {
         match (&self.problem, &self.cause) {
-            (Some(problem), _) => problem.text.clone(),
-            (None, Some(cause)) => single_line(&cause.to_string(), MAX_TEXT),
-            (None, None) => self.reason.to_string(),
+            (Some(problem), _) => problem.shown_code.clone(),
+            (None, Some(cause)) => format!("network: {}", show_cause(cause)),
+            (None, None) => self.describe_reason(),
         }
     }
+
+    fn describe_reason(&self) -> String {
+        let detail = if self.is_key_set_unsigned { format!(": the {}", key_set::UNSIGNED) } else { String::new() };
+        format!("{}{detail}", self.reason)
+    }
+}
+
+fn show_cause(cause: &Cause) -> String {
+    single_line(&cause.to_string(), MAX_TEXT)
 }
 
 impl Outcome {
-    /// Classifies the response to a request. `verify` returns the claims of a token that is accepted.
-    pub(crate) fn of(
-        request: &Request,
-        response: &Response,
-        kind: RequestKind,
-        now: Seconds,
-        verify: impl FnOnce(&str) -> Option<Claims>,
-    ) -> Self {
-        let retry_after = response.retry_after.as_deref().and_then(|header| parse_retry_after(header, now));
-        if matches!(response.status, 200 | 201) {
-            return match parse_token(&response.body, verify) {
-                Some(token) => Self::Token(Box::new(token)),
-                None => Self::Unreachable(Failure { retry_after, ..Failure::invalid_response() }),
-            };
+    /// Classifies a response without an accepted token, or none, to a request of this kind.
+    pub(crate) fn of_failure(failure: Failure, kind: RequestKind) -> Self {
+        let Some(problem) = &failure.problem else { return Self::Unreachable(failure) };
+        let is_one_of = |codes: &[&str]| codes.contains(&problem.code.as_str());
+        let is_activation = kind == RequestKind::Activate;
+        if is_one_of(&LOST_SEAT_CODES) && !is_activation {
+            return Self::LostSeat(Refusal::new(problem));
         }
-        let problem = Problem::parse(request, response);
-        if let Some(problem) = &problem {
-            let code = problem.code.as_str();
-            let refusal = || Refusal { code: code.to_owned(), retry_at: problem.retry_at, text: problem.text.clone() };
-            let is_activation = kind == RequestKind::Activation;
-            if LICENSE_CODES.contains(&code) || (is_activation && ACTIVATION_CODES.contains(&code)) {
-                return Self::Refusal(refusal());
-            }
-            if LOST_SEAT_CODES.contains(&code) {
-                return if is_activation { Self::Refusal(refusal()) } else { Self::LostSeat(refusal()) };
-            }
+        let is_refusal_of_key = is_one_of(&ACTIVATION_CODES) || is_one_of(&LOST_SEAT_CODES);
+        if is_one_of(&LICENSE_CODES) || (is_activation && is_refusal_of_key) {
+            return Self::Refusal(Refusal::new(problem));
         }
-        Self::Unreachable(Failure { retry_after, ..Failure::http(response.status, problem) })
+        Self::Unreachable(failure)
+    }
+
+    /// Returns why the request did not succeed, for support. `None` if it did.
+    pub(crate) fn describe_failure(&self) -> Option<String> {
+        match self {
+            Self::Token(_) => None,
+            Self::Refusal(refusal) | Self::LostSeat(refusal) => Some(refusal.code.clone()),
+            Self::Unreachable(failure) => Some(failure.describe()),
+        }
     }
 }
 
-fn parse_token(body: &[u8], verify: impl FnOnce(&str) -> Option<Claims>) -> Option<TokenResponse> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    let token = body.get("token")?.as_str()?;
-    Some(TokenResponse {
-        claims: verify(token)?,
-        token: token.to_owned(),
-        next_heartbeat_at: time_field(&body, "next_heartbeat_at"),
-        in_grace: body.get("in_grace").and_then(Value::as_bool).unwrap_or(false),
-        grace_ends_at: time_field(&body, "grace_ends_at").map(whole),
-    })
+impl TokenBody {
+    /// Parses a response. Returns `None` unless it is a success with a token.
+    pub(crate) fn parse(response: &Response) -> Option<Self> {
+        let body: Value = serde_json::from_slice(&response.body).ok()?;
+        let token = body.get("token").filter(|_| matches!(response.status, 200 | 201))?.as_str()?;
+        Some(Self {
+            token: token.to_owned(),
+            next_heartbeat_at: time_field(&body, "next_heartbeat_at"),
+            in_grace: body.get("in_grace").and_then(Value::as_bool).unwrap_or(false),
+            grace_ends_at: time_field(&body, "grace_ends_at").map(whole),
+        })
+    }
 }

@@ -1,4 +1,4 @@
-use std::{io, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -28,23 +28,35 @@ pub(crate) trait Transport: Send + Sync {
     fn for_forked_child(&self) -> Arc<dyn Transport>;
 }
 
+/// The requests to the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RequestKind {
+    Activate,
+    Heartbeat,
+    Deactivate,
+    FetchKeys,
+}
+
+impl fmt::Display for RequestKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Activate => "activate",
+            Self::Heartbeat => "heartbeat",
+            Self::Deactivate => "deactivate",
+            Self::FetchKeys => "fetch keys",
+        })
+    }
+}
+
 /// A request to the API.
 pub(crate) struct Request {
+    pub(crate) kind: RequestKind,
     /// Path below the URL of the API.
     pub(crate) path: String,
     /// JSON body. A request without body is a GET, every other one a POST.
     pub(crate) body: Option<Value>,
     /// Time-out of the whole request, if it is not the default.
     pub(crate) timeout: Option<Duration>,
-}
-
-impl Request {
-    /// Returns a text without the license key and the token of this request.
-    pub(crate) fn redact(&self, text: &str) -> String {
-        let body = self.body.as_ref();
-        let secrets = ["license_key", "token"].into_iter().filter_map(|name| body?.get(name)?.as_str());
-        secrets.filter(|secret| !secret.is_empty()).fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
-    }
 }
 
 /// A complete response.

@@ -1,8 +1,8 @@
 use serde_json::Value;
 
 use crate::{
-    ports::{Request, Response},
-    text::single_line,
+    ports::Response,
+    secrets::Secrets,
     time::{parse_rfc3339, whole, Seconds},
 };
 
@@ -15,6 +15,8 @@ const MAX_ERRORS: usize = 3;
 pub(crate) struct Problem {
     pub(crate) status: u16,
     pub(crate) code: String,
+    /// The code in one line without secrets.
+    pub(crate) shown_code: String,
     /// When a seat may become free.
     pub(crate) retry_at: Option<i64>,
     /// What it says to people, in one line without secrets.
@@ -22,8 +24,8 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// Parses the response to a request. Pages and JSON of proxies are no problem documents.
-    pub(crate) fn parse(request: &Request, response: &Response) -> Option<Self> {
+    /// Parses a response. Pages and JSON of proxies are no problem documents.
+    pub(crate) fn parse(response: &Response, secrets: &Secrets) -> Option<Self> {
         let media_type = response.content_type.as_deref()?.split(';').next()?.trim();
         if !(400..500).contains(&response.status) || !media_type.eq_ignore_ascii_case("application/problem+json") {
             return None;
@@ -31,8 +33,9 @@ impl Problem {
         let body: Value = serde_json::from_slice(&response.body).ok()?;
         let code = body.get("code")?.as_str()?.to_owned();
         let retry_at = time_field(&body, "retry_at").filter(|_| code == "seat_limit_reached").map(whole);
-        let text = describe(&body, &code, |text| single_line(&request.redact(text), MAX_TEXT));
-        Some(Self { status: response.status, code, retry_at, text })
+        let shown_code = secrets.redact(&code, MAX_TEXT);
+        let text = describe(&body, &shown_code, |text| secrets.redact(text, MAX_TEXT));
+        Some(Self { status: response.status, code, shown_code, retry_at, text })
     }
 }
 
@@ -46,7 +49,7 @@ fn describe(body: &Value, code: &str, clean: impl Fn(&str) -> String) -> String 
         let parts: Vec<_> = ["pointer", "detail"].into_iter().filter_map(|name| field(error, name)).collect();
         (!parts.is_empty()).then(|| parts.join(": "))
     });
-    let detail = field(body, "detail").unwrap_or_else(|| clean(code));
+    let detail = field(body, "detail").unwrap_or_else(|| code.to_owned());
     [detail].into_iter().chain(errors).collect::<Vec<_>>().join("; ")
 }
 

@@ -2,7 +2,7 @@ use crate::{
     core::{Core, StoredRefusal, TokenFile},
     files,
     key_set::KeySet,
-    outcome::{Failure, Refusal, TokenResponse},
+    outcome::{Failure, Refusal, TokenCheck, TokenResponse, WRONG_PRODUCT},
     state::OfflineReason,
     time::seconds,
     token::{signing_key_id, Claims},
@@ -14,7 +14,7 @@ const KEY_IS_STORED_AFTER: [&str; 4] = ["seat_limit_reached", "suspended", "expi
 impl Core {
     /// Stores a token of the API.
     pub(crate) fn store_token(&mut self, response: &TokenResponse) {
-        let claims = &response.claims;
+        let TokenResponse { body, claims } = response;
         let issued_at = seconds(claims.iat);
         if self.clock.is_later(issued_at) {
             let before = self.now();
@@ -23,11 +23,11 @@ impl Core {
             self.schedule.shift((self.now() - before).min(0.0));
         }
         let file = TokenFile {
-            token: response.token.clone(),
+            token: body.token.clone(),
             next_heartbeat_at: self
-                .next_heartbeat(response.next_heartbeat_at, claims.enforcement.heartbeat_interval_seconds),
-            in_grace: response.in_grace,
-            grace_ends_at: response.grace_ends_at,
+                .next_heartbeat(body.next_heartbeat_at, claims.enforcement.heartbeat_interval_seconds),
+            in_grace: body.in_grace,
+            grace_ends_at: body.grace_ends_at,
             license_file: None,
         };
         self.write_token(&file);
@@ -73,10 +73,11 @@ impl Core {
         }
     }
 
-    /// Returns whether an activation with this license key is refused because the license key does not exist: the user
-    /// mistyped it. The refusal of the stored license key is one of the license.
+    /// Returns whether an activation with this license key is refused because the license key does not exist or is for another
+    /// product: the user mistyped it, or has several. The refusal of the stored license key is one of the license.
     pub(crate) fn is_mistyped(&self, license_key: &str, refusal: &Refusal) -> bool {
-        refusal.code == "not_found" && self.license_key.as_deref() != Some(license_key)
+        ["not_found", WRONG_PRODUCT].contains(&refusal.code.as_str())
+            && self.license_key.as_deref() != Some(license_key)
     }
 
     /// Stores the refusal of an activation by the app, and the license key if the refusal may end by itself.
@@ -97,7 +98,7 @@ impl Core {
             }
             self.store_license_key(key);
         }
-        if self.refusal.is_none() && self.accepted().is_none() && self.license_key.is_some() {
+        if self.has_to_activate() {
             self.schedule_retry(failure.retry_after);
         }
     }
@@ -116,29 +117,31 @@ impl Core {
         signing_key_id(token).is_some_and(|kid| self.keys.as_ref().is_none_or(|keys| keys.set.get(&kid).is_none()))
     }
 
-    /// Returns the claims of a token of a response if the token is accepted.
-    pub(crate) fn verify_response(&self, token: &str) -> Option<Claims> {
-        let claims = Claims::verify(token, &self.keys.as_ref()?.set, &self.identity)?;
-        (!self.clock.is_replay(seconds(claims.iat))).then_some(claims)
+    /// Checks a token of a response with the stored key set.
+    pub(crate) fn check_token(&self, token: &str) -> TokenCheck {
+        let keys = self.keys.as_ref();
+        let claims = keys.and_then(|keys| Claims::verify_issuer(token, &keys.set, &self.identity));
+        match claims.filter(|claims| claims.is_for_machine(&self.identity)) {
+            Some(claims) if claims.aud != self.identity.product => TokenCheck::WrongProduct(claims),
+            Some(claims) if !self.clock.is_replay(seconds(claims.iat)) => TokenCheck::Accepted(claims),
+            _ => TokenCheck::Invalid,
+        }
     }
 
-    /// Stores a fetched key set that is valid and not older than the stored one. Returns whether it did.
-    pub(crate) fn store_keys(&mut self, text: Option<&str>) -> bool {
+    /// Stores a fetched key set that is valid and not older than the stored one.
+    pub(crate) fn store_keys(&mut self, text: &str) -> Result<(), Failure> {
         // A clock that was ahead must not make key sets expire.
         let wall = self.ports.time.read().wall;
-        let is_acceptable = |text: &&str| {
-            KeySet::verify(text, &self.identity).is_some_and(|set| {
-                let is_older = self.keys.as_ref().is_some_and(|keys| set.issued_at < keys.set.issued_at);
-                !is_older && self.now().min(wall) <= seconds(set.expires_at)
-            })
-        };
-        let text = text.filter(is_acceptable);
-        if let Some(text) = text {
-            self.files.write(files::KEYS, text);
-            self.load_keys();
-            self.load_token();
+        let is_acceptable = KeySet::verify(text, &self.identity).is_some_and(|set| {
+            let is_older = self.keys.as_ref().is_some_and(|keys| set.issued_at < keys.set.issued_at);
+            !is_older && self.now().min(wall) <= seconds(set.expires_at)
+        });
+        if !is_acceptable {
+            return Err(Failure::invalid_key_set(KeySet::is_signed(text, &self.identity) == Some(false)));
         }
-        self.schedule_key_fetch(text.is_some());
-        text.is_some()
+        self.files.write(files::KEYS, text);
+        self.load_keys();
+        self.load_token();
+        Ok(())
     }
 }

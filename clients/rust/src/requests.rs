@@ -2,7 +2,11 @@ use std::time::Duration;
 
 use serde_json::{json, Value};
 
-use crate::{identity::Identity, ports::Request, text::visible};
+use crate::{
+    identity::Identity,
+    ports::{Request, RequestKind},
+    text::visible,
+};
 
 const ACTIVATE: &str = "/api/v1.0/license-activations/activate";
 const HEARTBEAT: &str = "/api/v1.0/license-keys/heartbeat";
@@ -34,7 +38,7 @@ pub(crate) fn activate(license_key: &str, identity: &Identity, facts: &MachineFa
     let mut body = json!({"license_key": license_key, "machine_id": identity.machine_id});
     set(&mut body, "machine_name", facts.machine_name.as_deref());
     set_common(&mut body, identity, facts);
-    post(ACTIVATE.to_owned(), body)
+    post(RequestKind::Activate, ACTIVATE.to_owned(), body)
 }
 
 /// `borrow_until` is a time of RFC 3339.
@@ -42,20 +46,20 @@ pub(crate) fn heartbeat(token: &str, borrow_until: Option<&str>, identity: &Iden
     let mut body = json!({"token": token, "machine_id": identity.machine_id});
     set(&mut body, "borrow_until", borrow_until);
     set_common(&mut body, identity, facts);
-    post(HEARTBEAT.to_owned(), body)
+    post(RequestKind::Heartbeat, HEARTBEAT.to_owned(), body)
 }
 
 pub(crate) fn deactivate(activation_id: &str, token: &str, timeout: Option<Duration>) -> Request {
     let path = format!("/api/v1.0/license-activations/{activation_id}/deactivate");
-    Request { timeout, ..post(path, json!({"token": token})) }
+    Request { timeout, ..post(RequestKind::Deactivate, path, json!({"token": token})) }
 }
 
 pub(crate) fn fetch_keys() -> Request {
-    Request { path: FETCH_KEYS.to_owned(), body: None, timeout: None }
+    Request { kind: RequestKind::FetchKeys, path: FETCH_KEYS.to_owned(), body: None, timeout: None }
 }
 
-fn post(path: String, body: Value) -> Request {
-    Request { path, body: Some(body), timeout: None }
+fn post(kind: RequestKind, path: String, body: Value) -> Request {
+    Request { kind, path, body: Some(body), timeout: None }
 }
 
 fn set_common(body: &mut Value, identity: &Identity, facts: &MachineFacts) {

@@ -1,5 +1,5 @@
 use crate::{
-    core::Core,
+    core::{Core, StoredRefusal},
     time::{seconds, whole, Seconds, DAY, HOUR, MINUTE},
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Schedule {
     next_key_fetch: Option<Seconds>,
     /// Random part of the delay before a refusal is tried again.
     refusal_delay: Seconds,
+    /// The id of the refusal that was stored at the start, until an activation was refused or has failed.
+    refusal_at_start: Option<String>,
 }
 
 /// The request that the background thread has to send.
@@ -43,15 +45,28 @@ pub(crate) enum DueRequest {
 
 impl Schedule {
     pub(crate) fn new() -> Self {
-        Self { not_before: NOW, failures: 0, next_try: NOW, next_key_fetch: None, refusal_delay: 0.0 }
+        Self {
+            not_before: NOW,
+            failures: 0,
+            next_try: NOW,
+            next_key_fetch: None,
+            refusal_delay: 0.0,
+            refusal_at_start: None,
+        }
     }
 
     pub(crate) fn draw_refusal_delay(&mut self, random: f64) {
         self.refusal_delay = random * MINUTE;
     }
 
+    /// Makes the activation after this refusal due at once: the vendor may have reinstated the license since.
+    pub(crate) fn ask_about(&mut self, refusal_id: String) {
+        self.refusal_at_start = Some(refusal_id);
+    }
+
     pub(crate) fn clear_failures(&mut self) {
         self.failures = 0;
+        self.refusal_at_start = None;
     }
 
     /// Moves all times along with a clock that was set back.
@@ -75,6 +90,14 @@ impl Core {
     pub(crate) fn next_due(&self) -> Option<Seconds> {
         let due = [self.key_fetch_due(), self.request_due()].into_iter().flatten().reduce(Seconds::min)?;
         Some(due.max(self.schedule.not_before))
+    }
+
+    /// Returns the time of the next run of the background thread: of the next request, or when `on_change` has to report that
+    /// the token has ended.
+    pub(crate) fn next_run(&self) -> Option<Seconds> {
+        let ends = self.accepted().map(|(_, claims)| [claims.exp, claims.enforcement.offline_until]);
+        let reports = ends.into_iter().flatten().map(|end| seconds(end) + 1.0).filter(|at| *at > self.now());
+        reports.chain(self.next_due()).reduce(Seconds::min)
     }
 
     pub(crate) fn is_key_fetch_due(&self) -> bool {
@@ -113,8 +136,7 @@ impl Core {
 
     fn request_due(&self) -> Option<Seconds> {
         if let Some(refusal) = &self.refusal {
-            let is_retried = RETRIED_REFUSALS.contains(&refusal.code.as_str()) && self.license_key.is_some();
-            return is_retried.then(|| self.next_try_or(self.refusal_retry_due(refusal.at, refusal.retry_at)));
+            return self.has_to_activate().then(|| self.refusal_retry_due(refusal));
         }
         if let Some((token, _)) = self.accepted() {
             let next_heartbeat = seconds(token.file.next_heartbeat_at);
@@ -126,7 +148,16 @@ impl Core {
                 self.next_try_or(next_heartbeat)
             });
         }
-        (self.license_key.is_some() && !self.is_released).then(|| self.next_try_or(NOW))
+        self.has_to_activate().then(|| self.next_try_or(NOW))
+    }
+
+    /// Returns whether the background thread activates as soon as it may.
+    pub(crate) fn has_to_activate(&self) -> bool {
+        let may_succeed = match &self.refusal {
+            Some(refusal) => RETRIED_REFUSALS.contains(&refusal.code.as_str()),
+            None => self.accepted().is_none(),
+        };
+        may_succeed && self.license_key.is_some() && !self.is_released
     }
 
     /// Returns the next try after a failure, and `due` if the last request did not fail.
@@ -138,9 +169,12 @@ impl Core {
         }
     }
 
-    fn refusal_retry_due(&self, at: i64, retry_at: Option<i64>) -> Seconds {
-        let due = retry_at.filter(|retry_at| *retry_at > at).map_or(seconds(at) + HOUR, seconds);
-        due + self.schedule.refusal_delay
+    fn refusal_retry_due(&self, StoredRefusal { id, at, retry_at, .. }: &StoredRefusal) -> Seconds {
+        if self.schedule.refusal_at_start.as_ref() == Some(id) {
+            return NOW;
+        }
+        let due = retry_at.filter(|retry_at| retry_at > at).map_or(seconds(*at) + HOUR, seconds);
+        (due + self.schedule.refusal_delay).max(self.next_try_or(NOW))
     }
 
     /// Schedules the next try after a failure, with exponential backoff.
@@ -152,6 +186,7 @@ impl Core {
         let delay = delay.max(retry_after.unwrap_or(0.0).min(MAX_RETRY_AFTER));
         self.schedule.next_try = self.now() + delay;
         self.schedule.failures = self.schedule.failures.saturating_add(1);
+        self.schedule.refusal_at_start = None;
     }
 
     /// Schedules the next fetch of the key set after one that succeeded or failed.

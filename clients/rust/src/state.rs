@@ -13,6 +13,8 @@ pub enum State {
         /// [`License::refresh`](crate::License::refresh) at once. Also true after
         /// [`License::release`](crate::License::release).
         has_license_key: bool,
+        /// Why the stored license key has not activated yet. `None` without `has_license_key`.
+        reason: Option<OfflineReason>,
     },
     /// The license is valid. `until` is a [`SystemTime`], and `grace_ends_at` an `Option<SystemTime>`.
     Active {
@@ -82,7 +84,7 @@ impl fmt::Display for State {
         let time = |time: &SystemTime| format_system_time(*time);
         f.write_str(self.name())?;
         match self {
-            Self::Unactivated { has_license_key: true } => f.write_str(" (a license key is stored)"),
+            Self::Unactivated { reason: Some(reason), .. } => write!(f, " (a license key is stored; {reason})"),
             Self::Unactivated { .. } | Self::ClockTampered => Ok(()),
             Self::Active { until, in_grace, grace_ends_at } => {
                 write!(f, " until {}", time(until))?;
@@ -101,7 +103,7 @@ impl fmt::Display for State {
     }
 }
 
-/// Why there is no newer token.
+/// Why there is no newer token, or none yet. `Display` prints its name, such as `http_503`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OfflineReason {
     /// Not tried yet. `not_contacted`.

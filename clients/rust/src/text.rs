@@ -1,6 +1,14 @@
+/// The largest length of the code of a product in a message, in characters.
+pub(crate) const MAX_PRODUCT: usize = 100;
+
 /// Returns a text in one line of at most `max` characters: control characters become spaces.
 pub(crate) fn single_line(text: &str, max: usize) -> String {
     text.chars().take(max).map(|char| if is_separator(char) { ' ' } else { char }).collect::<String>().trim().to_owned()
+}
+
+/// Returns the code of a product for a message. It can be any text.
+pub(crate) fn quote_product(code: &str) -> String {
+    format!("\"{}\"", single_line(code, MAX_PRODUCT))
 }
 
 /// Returns whether a character is not allowed in a line of text.

@@ -11,7 +11,8 @@ const TYPE: &str = "license+jwt";
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Claims {
     iss: String,
-    aud: String,
+    /// The product.
+    pub(crate) aud: String,
     /// The id of the license, only for support.
     #[serde(default)]
     sub: Value,
@@ -47,12 +48,20 @@ impl Claims {
     /// Returns the claims of a token that a key of the set signed for this product, machine and process, whatever its
     /// times.
     pub(crate) fn verify(token: &str, keys: &KeySet, identity: &Identity) -> Option<Self> {
-        let jwt = Jwt::parse(token, TYPE)?;
-        let claims: Self = jwt.verify(keys.get(jwt.kid())?)?;
-        let is_for_app = claims.iss == identity.issuer && claims.aud == identity.product;
-        let is_for_machine = claims.activation.machine_id == identity.machine_id
-            && claims.activation.instance_id == identity.instance_id;
-        (is_for_app && is_for_machine).then_some(claims)
+        let claims = Self::verify_issuer(token, keys, identity)?;
+        (claims.aud == identity.product && claims.is_for_machine(identity)).then_some(claims)
+    }
+
+    /// Returns the claims of a token that a key of the set signed for this issuer. It can be for another product or machine.
+    pub(crate) fn verify_issuer(token: &str, keys: &KeySet, identity: &Identity) -> Option<Self> {
+        let jwt = Jwt::parse_as(token, TYPE)?;
+        jwt.verify(keys.get(jwt.kid()?)?).filter(|claims: &Self| claims.iss == identity.issuer)
+    }
+
+    /// Returns whether the token is for this machine and process.
+    pub(crate) fn is_for_machine(&self, identity: &Identity) -> bool {
+        let Activation { machine_id, instance_id, .. } = &self.activation;
+        *machine_id == identity.machine_id && *instance_id == identity.instance_id
     }
 
     /// Returns the id of the license and the code of its tier, for support.
@@ -64,5 +73,5 @@ impl Claims {
 
 /// Returns the `kid` of a token with an acceptable header.
 pub(crate) fn signing_key_id(token: &str) -> Option<String> {
-    Jwt::parse(token, TYPE).map(|jwt| jwt.kid().to_owned())
+    Jwt::parse_as(token, TYPE)?.kid().map(str::to_owned)
 }

@@ -19,8 +19,8 @@ use serde_json::{json, Value};
 use signet_client::{AppConfig, License, OfflineReason, Options, State, Storage};
 use tempfile::tempdir;
 
-const UNACTIVATED: State = State::Unactivated { has_license_key: false };
-const WAITING: State = State::Unactivated { has_license_key: true };
+const UNACTIVATED: State = State::Unactivated { has_license_key: false, reason: None };
+const WAITING: State = State::Unactivated { has_license_key: true, reason: Some(OfflineReason::NotContacted) };
 
 /// Opens a license and activates it. Returns the code of the error.
 fn activate(server: &Server, options: Options) -> Result<License, String> {
@@ -368,7 +368,7 @@ fn states_have_the_texts_of_the_specification() {
         (|in_grace, end| State::Active { until, in_grace, grace_ends_at: end }, || "revoked".to_owned());
     for (state, text) in [
         (UNACTIVATED, "Unactivated"),
-        (WAITING, "Unactivated (a license key is stored)"),
+        (WAITING, "Unactivated (a license key is stored; not_contacted)"),
         (active(false, None), "Active until 2026-01-15T13:00:00Z"),
         (active(true, Some(until)), "Active until 2026-01-15T13:00:00Z, in grace until 2026-01-15T13:00:00Z"),
         (State::Offline { until, reason: OfflineReason::Http(503) }, "Offline until 2026-01-15T13:00:00Z (http_503)"),

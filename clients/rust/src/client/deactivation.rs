@@ -6,9 +6,8 @@ use super::{Client, Snapshot};
 use crate::{
     core::Core,
     error::Error,
-    outcome::{Failure, Outcome, RequestKind},
+    outcome::{Failure, Outcome},
     ports::Request,
-    problem::Problem,
     requests,
     state::State,
 };
@@ -45,20 +44,17 @@ impl Client {
             },
             (None, None) => return Ok(()),
         };
-        self.send_deactivation(&request).or_else(|error| match error.code() {
-            "not_found" => Ok(()),
-            _ => Err(error),
-        })
+        self.send_deactivation(&request)
     }
 
     /// Activates, and returns the deactivation of that. Returns `None` if the API refuses: then there is no seat that this
     /// machine could free.
     fn activate_to_deactivate(&self, license_key: &str, snapshot: &Snapshot) -> Result<Option<Request>, Error> {
         let activation = requests::activate(license_key, &self.identity, &self.facts);
-        match self.send(&activation, RequestKind::Activation) {
+        match self.send(&activation) {
             Outcome::Token(response) => {
                 self.store_response(snapshot, &response)?;
-                Ok(Some(requests::deactivate(&response.claims.activation.id, &response.token, None)))
+                Ok(Some(requests::deactivate(&response.claims.activation.id, &response.body.token, None)))
             }
             Outcome::Refusal(_) | Outcome::LostSeat(_) => Ok(None),
             Outcome::Unreachable(failure) => Err(failure.to_error(DEACTIVATION_FAILED)),
@@ -92,16 +88,22 @@ impl Client {
         }
     }
 
+    /// Sends a request that frees a seat. It succeeds if there is no such seat any more.
     fn send_deactivation(&self, request: &Request) -> Result<(), Error> {
         let failure = match self.transmit(request) {
-            Ok(response) if response.status != 200 => {
-                Failure::http(response.status, Problem::parse(request, &response))
+            Ok(response) => {
+                let is_object = serde_json::from_slice::<Map<String, Value>>(&response.body).is_ok();
+                if response.status == 200 && is_object {
+                    return Ok(());
+                }
+                self.read_failure(request, &response)
             }
-            Ok(response) if serde_json::from_slice::<Map<String, Value>>(&response.body).is_ok() => return Ok(()),
-            Ok(_) => Failure::invalid_response(),
             Err(error) => Failure::network(&error),
         };
-        self.core().note_failure(request, &failure);
+        if failure.is_not_found() {
+            return Ok(());
+        }
+        self.note_failure(request.kind, &failure.describe());
         Err(failure.to_error(DEACTIVATION_FAILED))
     }
 }

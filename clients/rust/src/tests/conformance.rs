@@ -42,22 +42,14 @@ fn every_scenario_passes() {
 }
 
 /// One client of a scenario, with the states that it has reported.
-struct TestClient {
-    client: Client,
+pub(super) struct TestClient {
+    pub(super) client: Client,
     changes: Arc<Mutex<Vec<Value>>>,
 }
 
 fn run_scenario(config: &Value, scenario: &Value) -> Result<(), String> {
     let options = &scenario["options"];
-    let world = Arc::new(World {
-        is_read_only: options["read_only"] == true,
-        random: scenario["random"].as_f64().unwrap(),
-        ..World::default()
-    });
-    world.move_clock(scenario["start"].as_f64().unwrap(), 0.0);
-    for (name, text) in scenario["storage"].as_object().unwrap() {
-        world.storage.lock().unwrap().insert(name.clone(), text.as_str().unwrap().to_owned());
-    }
+    let world = Arc::new(World::of_scenario(scenario));
     let mut clients = HashMap::new();
     for (index, step) in scenario["steps"].as_array().unwrap().iter().enumerate() {
         run_step(config, options, &world, &mut clients, step)
@@ -109,7 +101,7 @@ fn run_step(
     compare_storage(&step["storage"], world)
 }
 
-fn open(config: &Value, options: &Value, world: &Arc<World>) -> TestClient {
+pub(super) fn open(config: &Value, options: &Value, world: &Arc<World>) -> TestClient {
     let app: AppConfig = config.to_string().parse().unwrap();
     let text = |name: &str| options[name].as_str().map(str::to_owned);
     let identity = Identity {
@@ -176,7 +168,10 @@ pub(super) fn state_to_json(state: &State) -> Value {
     let time = |time: &std::time::SystemTime| whole(from_system_time(*time));
     let mut json = json!({"state": state.name()});
     match state {
-        State::Unactivated { has_license_key } => json["has_license_key"] = json!(has_license_key),
+        State::Unactivated { has_license_key, reason } => {
+            json["has_license_key"] = json!(has_license_key);
+            json["reason"] = json!(reason.map(|reason| reason.to_string()));
+        }
         State::ClockTampered => {}
         State::Active { until, in_grace, grace_ends_at } => {
             json["until"] = json!(time(until));
@@ -198,9 +193,11 @@ pub(super) fn state_to_json(state: &State) -> Value {
 
 /// Compares the message of an error: one line, without a secret.
 fn compare_message(step: &Value, message: &str) -> Result<(), String> {
-    for part in step["message"].as_array().into_iter().flatten() {
-        if !message.contains(part.as_str().unwrap()) {
-            return Err(format!("message: expected {part} in {message}"));
+    for (list, is_expected) in [("message", true), ("message_excludes", false)] {
+        for part in step[list].as_array().into_iter().flatten() {
+            if message.contains(part.as_str().unwrap()) != is_expected {
+                return Err(format!("{list}: {part}, got {message}"));
+            }
         }
     }
     let license_key = step["license_key"].as_str().unwrap_or("ATLAS-").trim();

@@ -1,5 +1,6 @@
 //! Tests of the core, with clocks, a storage, random numbers and a server of their own.
 
+mod background;
 mod clock;
 mod conformance;
 mod file_storage;

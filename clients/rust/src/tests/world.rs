@@ -25,6 +25,20 @@ pub(super) struct World {
 }
 
 impl World {
+    /// Creates the world at the start of a scenario.
+    pub(super) fn of_scenario(scenario: &Value) -> Self {
+        let storage = scenario["storage"].as_object().unwrap().iter();
+        let storage = storage.map(|(name, text)| (name.clone(), text.as_str().unwrap().to_owned()));
+        let world = Self {
+            storage: Mutex::new(storage.collect()),
+            is_read_only: scenario["options"]["read_only"] == true,
+            random: scenario["random"].as_f64().unwrap(),
+            ..Self::default()
+        };
+        world.move_clock(scenario["start"].as_f64().unwrap(), 0.0);
+        world
+    }
+
     pub(super) fn ports(self: &Arc<Self>) -> Ports {
         Ports { storage: self.clone(), transport: self.clone(), time: self.clone(), random: self.clone() }
     }
