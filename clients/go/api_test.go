@@ -1,6 +1,7 @@
 package signet
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -27,6 +28,7 @@ type fakeAPI struct {
 	mu       sync.Mutex
 	requests []string // paths and user agents
 	refusal  string   // code with which activations and heartbeats are refused
+	lifetime int64    // seconds until the exp of tokens; 0 is an hour
 	tokens   []string
 }
 
@@ -79,7 +81,7 @@ func (a *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewDecoder(r.Body).Decode(&body)
 	switch {
 	case r.URL.Path == keysPath:
-		_, _ = w.Write([]byte(sign(rootKey(), keySetType, map[string]any{"iss": a.URL, "sub": a.URL, "iat": now(), "exp": now() + 7*day, "keys": []JWK{jwkOf(signingKey())}})))
+		_, _ = w.Write([]byte(signedKeySet(a.URL, now())))
 	case a.refusal != "":
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusForbidden)
@@ -98,8 +100,9 @@ func (a *fakeAPI) token(machineID, instanceID string) string {
 	if instanceID != "" {
 		activation["instance_id"] = instanceID
 	}
+	lifetime := cmp.Or(a.lifetime, hour)
 	return sign(signingKey(), tokenType, map[string]any{
-		"iss": a.URL, "aud": "atlas", "iat": now(), "nbf": now(), "exp": now() + hour,
+		"iss": a.URL, "aud": "atlas", "iat": now(), "nbf": now(), "exp": now() + lifetime,
 		"features": []string{"export.pdf"}, "feature_limits": map[string]any{"export.rows": 1000, "projects": nil},
 		"enforcement": map[string]any{"heartbeat_interval_seconds": 900, "offline_until": now() + day},
 		"activation":  activation,
@@ -116,6 +119,10 @@ func (a *fakeAPI) received() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return append([]string(nil), a.requests...)
+}
+
+func signedKeySet(issuer string, issuedAt int64) string {
+	return sign(rootKey(), keySetType, map[string]any{"iss": issuer, "sub": issuer, "iat": issuedAt, "exp": issuedAt + 7*day, "keys": []JWK{jwkOf(signingKey())}})
 }
 
 func now() int64 { return time.Now().Unix() }

@@ -31,12 +31,7 @@ func (l *License) background() {
 func (l *License) sleep() time.Duration {
 	l.core.mu.Lock()
 	defer l.core.mu.Unlock()
-	at, isAny := l.core.nextDue()
-	if !isAny {
-		return maxSleep
-	}
-	seconds := min(at-l.core.clock.time, maxSleep.Seconds())
-	return max(minSleep, time.Duration(seconds*float64(time.Second)))
+	return l.core.untilNextRun()
 }
 
 // runOnce runs what is due. A panic, for example in a storage of the app, ends only this run.

@@ -47,11 +47,11 @@ type core struct {
 
 	schedule   schedule
 	isReleased bool   // the seat was released: the background task does not activate
-	reason     string // why there is no newer token
+	reason     string // why there is no token, or no newer one
 	reported   State  // the state that callbacks know
 
 	lastContact float64 // time of the last response, or 0
-	lastFailure string  // describes the last request that was not answered, or is empty
+	lastFailure string  // describes the last request that did not succeed, or is empty
 }
 
 const notContacted = "not_contacted"
@@ -69,6 +69,7 @@ func newCore(p ports, v *verifier, id identity, keepLicenseKey bool) *core {
 		c.savedClock = stored
 	}
 	c.load()
+	c.schedule.refusalAtStart = c.refusal.id()
 	c.reported = c.state()
 	if at, ok := c.nextDue(); ok && at <= c.clock.time {
 		c.schedule.notBefore = c.clock.time + c.random()*startDelay
@@ -156,7 +157,10 @@ func (c *core) state() State {
 	case c.refusal != nil:
 		return State{Name: Refused, Code: c.refusal.Code, RetryAt: fromOptionalUnix(c.refusal.RetryAt)}
 	case c.claims == nil:
-		return State{Name: Unactivated, HasLicenseKey: c.licenseKey != ""}
+		if c.licenseKey == "" {
+			return State{Name: Unactivated}
+		}
+		return State{Name: Unactivated, HasLicenseKey: true, Reason: c.reason}
 	case c.clock.isTampered():
 		return State{Name: ClockTampered}
 	case now > c.claims.offlineUntil:

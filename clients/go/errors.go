@@ -8,10 +8,13 @@ const (
 	CodeNotActivated = "not_activated"
 	// CodeInvalidValue means that an argument is not allowed, such as the time of Borrow. The API uses it, too.
 	CodeInvalidValue = "invalid_value"
-	// CodeEphemeralMachineID means that a license file for this machine would end with the process: set [Options.MachineID].
+	// CodeWrongProduct means that the license key is one of another product.
+	CodeWrongProduct = "wrong_product"
+	// CodeEphemeralMachineID means that the machine id is random, so that a license file or a borrowed seat would end with the
+	// process: set [Options.MachineID].
 	CodeEphemeralMachineID = "ephemeral_machine_id"
 	// CodeLicenseFileInvalid means that a license file is damaged, has ended, is older than the present license, or is
-	// for another issuer, product or machine.
+	// for another issuer, product or machine. The message says which.
 	CodeLicenseFileInvalid = "license_file_invalid"
 	// CodeInvalidConfig means that the configuration or an option cannot be used.
 	CodeInvalidConfig = "invalid_config"
@@ -39,5 +42,5 @@ func newError(code, message string) *Error { return &Error{Code: code, Message: 
 
 // causedError returns an error whose message ends with that of its cause.
 func causedError(code, message string, cause error) *Error {
-	return &Error{Code: code, Message: message + ": " + oneLine(cause.Error()), cause: cause}
+	return &Error{Code: code, Message: message + ": " + oneLine(cause.Error(), maxMessageRunes), cause: cause}
 }

@@ -24,7 +24,9 @@ type JWK struct {
 const minKeyBits = 2048
 
 var (
-	errInvalidJWS = errors.New("not a valid JWS")
+	errNotJWT     = errors.New("not a JWT in compact form")
+	errInvalidJWT = errors.New("not a valid JWT")
+	errSignature  = errors.New("the signature is not valid")
 	errInvalidKey = errors.New("not an RSA key for RS256 of at least 2048 bits")
 	base64url     = base64.RawURLEncoding.Strict()
 )
@@ -54,43 +56,49 @@ func (k JWK) thumbprint() string {
 	return base64url.EncodeToString(digest[:])
 }
 
-// jws is a compact JWS whose header was checked and whose signature was not.
-type jws struct {
-	kid       string
+// unverifiedJWT is a JWT in compact form, of which only the form was checked.
+type unverifiedJWT struct {
+	header    object
+	kid       string // of the header, or empty
 	input     string
-	payload   string
+	payload   []byte
 	signature []byte
 }
 
-// parseJWS checks that the header has the algorithm RS256, the type, a kid, and no critical parameters.
-func parseJWS(text, typ string) (*jws, error) {
+// parseJWT checks that a text has three parts in base64url, and that the first one is a JSON object.
+func parseJWT(text string) (*unverifiedJWT, error) {
 	parts := strings.Split(text, ".")
 	if len(parts) != 3 {
-		return nil, errInvalidJWS
+		return nil, errNotJWT
 	}
 	decoded, errHeader := base64url.DecodeString(parts[0])
+	payload, errPayload := base64url.DecodeString(parts[1])
 	signature, errSignature := base64url.DecodeString(parts[2])
 	header := parseObject(decoded)
-	alg, _ := header.text("alg")
-	headerType, _ := header.text("typ")
-	kid, _ := header.text("kid")
-	_, isCritical := header["crit"]
-	if errHeader != nil || errSignature != nil || alg != "RS256" || headerType != typ || kid == "" || isCritical {
-		return nil, errInvalidJWS
+	if header == nil || errHeader != nil || errPayload != nil || errSignature != nil {
+		return nil, errNotJWT
 	}
-	return &jws{kid: kid, input: parts[0] + "." + parts[1], payload: parts[1], signature: signature}, nil
+	kid, _ := header.text("kid")
+	return &unverifiedJWT{header: header, kid: kid, input: parts[0] + "." + parts[1], payload: payload, signature: signature}, nil
 }
 
-// verify returns the claims if the key made the signature.
-func (j *jws) verify(key *rsa.PublicKey) (object, error) {
+// isOfType returns whether the header has the algorithm RS256, the type, a kid, and no critical parameters.
+func (j *unverifiedJWT) isOfType(typ string) bool {
+	alg, _ := j.header.text("alg")
+	headerType, _ := j.header.text("typ")
+	_, isCritical := j.header["crit"]
+	return alg == "RS256" && headerType == typ && j.kid != "" && !isCritical
+}
+
+// verify returns the claims. The error is errSignature if the key did not make the signature.
+func (j *unverifiedJWT) verify(key *rsa.PublicKey) (object, error) {
 	digest := sha256.Sum256([]byte(j.input))
 	if rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], j.signature) != nil {
-		return nil, errInvalidJWS
+		return nil, errSignature
 	}
-	payload, err := base64url.DecodeString(j.payload)
-	claims := parseObject(payload)
-	if err != nil || claims == nil {
-		return nil, errInvalidJWS
+	claims := parseObject(j.payload)
+	if claims == nil {
+		return nil, errInvalidJWT
 	}
 	return claims, nil
 }

@@ -68,12 +68,14 @@ func (l *License) Limit(feature string) int64 {
 }
 
 // OnChange adds a function that is called with the new state after an operation or a run of the background task, if the state
-// has changed. A renewed token alone is no change. The function runs in the goroutine of the operation or of the background
-// task; a panic in it is ignored. It may call every method of the license. It is not called any more once Close was called.
+// has changed. A renewed token alone is no change; the end of a token is one. The function runs in the goroutine of the
+// operation or of the background task; calls do not overlap, and a panic is ignored. It may call every method of the license. It
+// is not called any more once Close was called.
 func (l *License) OnChange(callback func(State)) { l.callbacks.add(callback) }
 
 // Activate activates with a license key, and returns the new state. An error has the code with which the API refused, or
-// [CodeUnreachable]; in that case the background task tries again, unless another license is in use.
+// [CodeUnreachable]; in that case the background task tries again, unless another license is in use. A license key that does not
+// exist or is for another product ([CodeWrongProduct]) changes nothing.
 func (l *License) Activate(ctx context.Context, licenseKey string) (State, error) {
 	return l.operate(ctx, func(ctx context.Context) error { return l.core.activate(ctx, licenseKey) })
 }
@@ -107,7 +109,8 @@ func (l *License) Release(ctx context.Context) error {
 }
 
 // Borrow keeps the license valid without network until a time, if its tier allows that, and returns the new state. An error has
-// the code of the API, [CodeUnreachable], or [CodeInvalidValue] if the time is not in the future.
+// the code of the API, [CodeUnreachable], [CodeInvalidValue] if the time is not in the future, or [CodeEphemeralMachineID] if the
+// id of the machine is random, as in a container.
 func (l *License) Borrow(ctx context.Context, until time.Time) (State, error) {
 	return l.operate(ctx, func(ctx context.Context) error { return l.core.borrow(ctx, until) })
 }
@@ -117,7 +120,7 @@ func (l *License) Borrow(ctx context.Context, until time.Time) (State, error) {
 func (l *License) OfflineRequest() (string, error) { return l.core.offlineRequest() }
 
 // ImportLicenseFile imports a license file, all bytes of it, and returns the new state. An error has the code
-// [CodeLicenseFileInvalid], or the code with which the API refused the license after the file was made.
+// [CodeLicenseFileInvalid] and a message that says why, or the code with which the API refused the license after the file was made.
 func (l *License) ImportLicenseFile(file []byte) (State, error) {
 	if l.ctx.Err() != nil {
 		return l.State(), errClosed()

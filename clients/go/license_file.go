@@ -1,6 +1,9 @@
 package signet
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 const (
 	licenseFileFormat = "signet-license/1"
@@ -8,7 +11,14 @@ const (
 	maxLicenseFileSeconds = 400 * 86400
 )
 
-var errLicenseFile = errors.New("not a license file for this app and machine")
+// Why a license file is not imported, for the messages of errors. Clients of all languages say the same.
+var (
+	errNotLicenseFile   = errors.New("it is not a license file")
+	errFileKeySet       = errors.New("its " + unsignedKeySet)
+	errFileToken        = errors.New("its token is not valid")
+	errFileOtherMachine = errors.New("it is for another machine")
+	errFileOlder        = errors.New("it is older than the present token")
+)
 
 // licenseFile is the content of a license file, which was not verified.
 type licenseFile struct {
@@ -23,23 +33,35 @@ func parseLicenseFile(text string) (*licenseFile, error) {
 	token, ok3 := fields.text("token")
 	signedKeySet, ok4 := fields.text("signed_jwks")
 	if format != licenseFileFormat || !ok1 || !ok2 || !ok3 || !ok4 {
-		return nil, errLicenseFile
+		return nil, errNotLicenseFile
 	}
 	return &licenseFile{issuer, product, token, signedKeySet}, nil
 }
 
 // licenseFile verifies the token of a license file at the time now with the key set of the file. It does not compare the times
-// of the token.
+// of the token. The error says why the file is not imported.
 func (v *verifier) licenseFile(file *licenseFile, now float64) (*claims, error) {
-	if file.issuer != v.issuer || file.product != v.product {
-		return nil, errLicenseFile
-	}
 	keys, err := v.keySet(file.signedKeySet)
+	if errors.Is(err, errUnsignedKeySet) || errors.Is(err, errNotJWT) {
+		return nil, errFileKeySet
+	}
+	if err != nil || file.issuer != v.issuer || now > keys.issuedAt+maxLicenseFileSeconds {
+		return nil, errFileToken
+	}
+	claims, err := v.signedToken(file.token, keys)
 	if err != nil {
-		return nil, err
+		return nil, errFileToken
 	}
-	if now > keys.issuedAt+maxLicenseFileSeconds {
-		return nil, errLicenseFile
+	product := claims.product
+	if product == v.product {
+		product = file.product
 	}
-	return v.token(file.token, keys)
+	switch {
+	case product != v.product:
+		return nil, fmt.Errorf("it is for the product %s", quoteProduct(product))
+	case !v.isForThisProcess(claims):
+		return nil, errFileOtherMachine
+	default:
+		return claims, nil
+	}
 }

@@ -50,6 +50,26 @@ func TestBackgroundTaskActivatesWithTheStoredLicenseKey(t *testing.T) {
 	}
 }
 
+func TestCallbackIsCalledWhenATokenEnds(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	api.lifetime = 2
+	license := api.open(t, nil)
+	changes := make(chan State, 2)
+	license.OnChange(func(state State) { changes <- state })
+	if _, err := license.Activate(background, testLicenseKey); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []StateName{Active, Offline} {
+		select {
+		case state := <-changes:
+			equal(t, "change", "state", state.Name, name)
+		case <-time.After(20 * time.Second):
+			t.Fatal("no change to", name)
+		}
+	}
+}
+
 func TestCallbackThatPanicsIsIgnored(t *testing.T) {
 	t.Parallel()
 	license := newFakeAPI(t).open(t, nil)
@@ -77,7 +97,7 @@ func TestCallbackIsNotCalledAfterClose(t *testing.T) {
 	if _, err := license.Activate(background, testLicenseKey); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "close", "state", license.State(), State{Name: Unactivated, HasLicenseKey: true})
+	equal(t, "close", "state", license.State(), State{Name: Unactivated, HasLicenseKey: true, Reason: notContacted})
 	equal(t, "callback", "states", fmt.Sprint(names), "[Active]")
 }
 
@@ -148,6 +168,9 @@ func TestCloseEndsRequestsAndGoroutines(t *testing.T) {
 	_ = license.Close()
 	if err := <-result; codeOf(err) != CodeUnreachable && codeOf(err) != CodeClosed {
 		t.Fatal(err)
+	}
+	if text := license.Diagnose(); !strings.Contains(text, "last failure: none since the start\n") {
+		t.Error("a request that was canceled is a failure in", text)
 	}
 	eventually(t, "no goroutine is left", func() bool {
 		var stacks bytes.Buffer
@@ -294,8 +317,7 @@ func TestImportReadsALicenseFileWithAByteOrderMark(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
 	license := api.open(t, nil)
-	keys := sign(rootKey(), keySetType, map[string]any{"iss": api.URL, "sub": api.URL, "iat": now(), "exp": now() + day, "keys": []JWK{jwkOf(signingKey())}})
-	file, _ := json.Marshal(map[string]any{"format": licenseFileFormat, "issuer": api.URL, "product": "atlas", "token": api.token("machine-1", ""), "signed_jwks": keys})
+	file, _ := json.Marshal(map[string]any{"format": licenseFileFormat, "issuer": api.URL, "product": "atlas", "token": api.token("machine-1", ""), "signed_jwks": signedKeySet(api.URL, now())})
 	state, err := license.ImportLicenseFile(append([]byte{0xef, 0xbb, 0xbf}, file...))
 	if err != nil || state.Name != Active {
 		t.Fatal(state, err)

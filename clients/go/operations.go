@@ -3,6 +3,7 @@ package signet
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"strings"
@@ -14,6 +15,9 @@ const releaseTimeout = 2 * time.Second
 
 // maxYear is the last year of an RFC 3339 time.
 const maxYear = 9999
+
+// ephemeralMachine says why a request that lasts longer than the process is refused.
+const ephemeralMachine = "a random machine id, which ends with the process: set MachineID to a machine id that stays the same"
 
 // byteOrderMark is what editors on Windows add to the start of a file.
 const byteOrderMark = "\ufeff"
@@ -62,7 +66,7 @@ func (c *core) heartbeat(ctx context.Context, borrowUntil time.Time) outcome {
 }
 
 // activate activates with a license key that the app gives. An outcome other than a token does not change a present license, and
-// a license key that does not exist changes nothing.
+// a license key that is none of this product changes nothing.
 func (c *core) activate(ctx context.Context, licenseKey string) error {
 	licenseKey = strings.TrimSpace(licenseKey)
 	c.reload()
@@ -76,7 +80,7 @@ func (c *core) activate(ctx context.Context, licenseKey string) error {
 		c.storeToken(result)
 		return nil
 	case hasOtherKey || hasOnlyToken:
-	case result.refusal == "not_found" && !hasStoredKey:
+	case otherKeyCodes[result.refusal] && !hasStoredKey:
 	case result.refusal != "":
 		if keptKeyCodes[result.refusal] {
 			c.storeLicenseKey(licenseKey)
@@ -85,27 +89,30 @@ func (c *core) activate(ctx context.Context, licenseKey string) error {
 	default:
 		c.reason = result.reason
 		if !result.isRequestRefused() {
-			c.activateLater(licenseKey, result.retryAfter)
+			c.keepForLater(licenseKey)
+		}
+		if _, isWaiting := c.activationDue(); isWaiting {
+			c.retryLater(result.retryAfter)
 		}
 	}
 	return result.failure(activationFailed)
 }
 
-// activateLater lets the background task activate, if there is no token.
-func (c *core) activateLater(licenseKey string, retryAfter float64) {
+// keepForLater stores a license key, with which the background task activates.
+func (c *core) keepForLater(licenseKey string) {
 	if c.licenseKey == "" {
 		c.records.remove(refusalFile)
 		c.refusal = nil
 	}
 	c.storeLicenseKey(licenseKey)
 	c.isReleased = false
-	if _, isWaiting := c.activationDue(); isWaiting {
-		c.retryLater(retryAfter)
-	}
 }
 
 // borrow sends a heartbeat that borrows the seat.
 func (c *core) borrow(ctx context.Context, until time.Time) error {
+	if c.identity.isEphemeral {
+		return newError(CodeEphemeralMachineID, borrowFailed+": it would be borrowed for "+ephemeralMachine)
+	}
 	c.reload()
 	switch {
 	case float64(until.Unix()) <= c.clock.time || until.UTC().Year() > maxYear:
@@ -211,20 +218,18 @@ func (c *core) askToDeactivate(ctx context.Context, token *receivedToken) *Error
 	if err == nil && response.status == http.StatusOK && parseObject(response.body) != nil {
 		return nil
 	}
-	result := interpretFailure(response, err, c.clock.time)
-	switch result.code() {
-	case "not_found":
+	result := interpretFailure(response, err, c.clock.time, c.secrets(r))
+	if result.code() == "not_found" {
 		return nil
-	case "":
-		c.noteFailure(r, result)
 	}
+	c.noteFailure(r, result)
 	return result.failure(deactivationFailed)
 }
 
 // offlineRequest returns the text from which a license file is made.
 func (c *core) offlineRequest() (string, error) {
 	if c.identity.isEphemeral {
-		return "", newError(CodeEphemeralMachineID, "the machine id is random, and a license file would end with the process: set MachineID to a machine id that stays the same")
+		return "", newError(CodeEphemeralMachineID, "a license file would be for "+ephemeralMachine)
 	}
 	data, _ := json.Marshal(struct {
 		Product     string `json:"product"`
@@ -234,27 +239,32 @@ func (c *core) offlineRequest() (string, error) {
 	return "signet-request/1:" + base64url.EncodeToString(data), nil
 }
 
+// invalidLicenseFile returns the error of an import, without a cause: its text is the whole message.
+func invalidLicenseFile(reason error) *Error {
+	return newError(CodeLicenseFileInvalid, importFailed+": "+reason.Error())
+}
+
 // importLicenseFile makes the token of a license file the present one.
 func (c *core) importLicenseFile(text string) error {
 	text = strings.TrimPrefix(text, byteOrderMark)
 	c.reload()
 	file, err := parseLicenseFile(text)
 	if err != nil {
-		return newError(CodeLicenseFileInvalid, importFailed+": "+err.Error())
+		return invalidLicenseFile(err)
 	}
 	claims, err := c.verifier.licenseFile(file, c.clock.time)
 	if err != nil {
-		return newError(CodeLicenseFileInvalid, importFailed+": "+err.Error())
+		return invalidLicenseFile(err)
 	}
 	switch {
 	case claims.offlineUntil < c.clock.time || claims.offlineUntil < c.wall():
-		return newError(CodeLicenseFileInvalid, importFailed+": it has ended")
+		return invalidLicenseFile(errors.New("it ended at " + rfc3339(fromUnix(claims.offlineUntil))))
 	case c.refusal != nil && claims.issuedAt <= c.refusal.At:
 		return newError(c.refusal.Code, importFailed+": the API refused the license after the file was made")
 	case c.claims != nil && c.token.Text == file.token:
 		return nil
 	case c.claims != nil && claims.issuedAt <= c.claims.issuedAt:
-		return newError(CodeLicenseFileInvalid, importFailed+": the present license is newer")
+		return invalidLicenseFile(errFileOlder)
 	}
 	if claims.issuedAt > c.clock.reference {
 		c.correctClock(claims.issuedAt, math.Inf(1))

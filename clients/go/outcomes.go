@@ -1,8 +1,10 @@
 package signet
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"math"
 )
 
@@ -70,9 +72,11 @@ func (c *core) storeLicenseKey(licenseKey string) {
 	}
 }
 
-// noteFailure records for support that a request was not answered.
+// noteFailure records for support that a request did not succeed. One that was canceled does not count.
 func (c *core) noteFailure(r request, o outcome) {
-	c.lastFailure = rfc3339(fromUnix(c.clock.time)) + " " + r.failure + ": " + o.explanation()
+	if !errors.Is(o.cause, context.Canceled) {
+		c.lastFailure = rfc3339(fromUnix(c.clock.time)) + ", " + r.name + ": " + o.shortExplanation()
+	}
 }
 
 // retryLater sets the next try of the background task after a failure.

@@ -107,11 +107,11 @@ func (r *records) token() *storedToken {
 	fields := parseObject([]byte(r.read(tokenFile)))
 	text, ok1 := fields.text("token")
 	next, ok2 := fields.number("next_heartbeat_at")
-	jws, err := parseJWS(text, tokenType)
-	if !ok1 || !ok2 || err != nil {
+	jwt, err := parseJWT(text)
+	if !ok1 || !ok2 || err != nil || !jwt.isOfType(tokenType) {
 		return nil
 	}
-	token := &storedToken{Text: text, NextHeartbeatAt: next, InGrace: fields.isTrue("in_grace"), GraceEndsAt: fields.optionalNumber("grace_ends_at"), kid: jws.kid}
+	token := &storedToken{Text: text, NextHeartbeatAt: next, InGrace: fields.isTrue("in_grace"), GraceEndsAt: fields.optionalNumber("grace_ends_at"), kid: jwt.kid}
 	if fileText, ok := fields.text("license_file"); ok {
 		token.LicenseFile = &fileText
 		if file, err := parseLicenseFile(fileText); err == nil && file.token == text {

@@ -2,6 +2,7 @@ package signet
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -11,9 +12,10 @@ import (
 
 // request is a request to the API. Without a body it is a GET, and otherwise a POST of JSON.
 type request struct {
-	path    string
-	failure string // what has failed if it fails
-	body    any
+	name   string // for Diagnose
+	path   string
+	body   any
+	secret string // the license key or the token in the body
 }
 
 // What operations report as failed.
@@ -32,14 +34,26 @@ type response struct {
 	body        []byte
 }
 
-const maxRetryAfter = 86400
+const (
+	maxRetryAfter = 86400
+	// networkReason is the reason of a request without a response.
+	networkReason = "network"
+	// invalidResponse is the reason of a response with a status of success that is none for the request.
+	invalidResponse = "invalid_response"
+)
 
 // refusalCodes are the codes with which the API refuses an activation.
 var refusalCodes = map[string]bool{
 	"revoked": true, "superseded": true, "suspended": true, "expired": true, "product_inactive": true, "generation_outdated": true,
 	"not_activated": true, "token_invalid": true, "machine_mismatch": true,
-	"not_found": true, "seat_limit_reached": true,
+	"not_found": true, "seat_limit_reached": true, CodeWrongProduct: true,
 }
+
+// activationCodes are those of refusalCodes with which the API does not refuse a heartbeat.
+var activationCodes = map[string]bool{"not_found": true, "seat_limit_reached": true, CodeWrongProduct: true}
+
+// otherKeyCodes are the codes of an activation whose license key is none of this product: the user mistyped it, or has several.
+var otherKeyCodes = map[string]bool{"not_found": true, CodeWrongProduct: true}
 
 // lostSeatCodes are the codes of a heartbeat after which the client activates.
 var lostSeatCodes = map[string]bool{"not_activated": true, "token_invalid": true, "machine_mismatch": true}
@@ -60,9 +74,11 @@ type outcome struct {
 	refusal string   // code of a refusal, or empty
 	retryAt *float64 // when a seat may become free, or nil
 
+	otherProduct *receivedToken // the token of another product, with which its seat is freed, or nil
+
 	reason     string  // why the API counts as unreachable, as in State.Reason
 	problem    string  // code of a problem with a 4xx status that is not a refusal, or empty
-	detail     string  // describes a problem with a 4xx status
+	detail     string  // one line about the problem, the other product, or the failure, without secrets; or empty
 	status     int     // HTTP status, or 0 without a response
 	retryAfter float64 // seconds, or 0
 	cause      error   // error of the network, or nil
@@ -80,24 +96,25 @@ type receivedToken struct {
 	claims          *claims // set when the token was verified
 }
 
-// interpret returns what a response to an activation or a heartbeat means at the time now. Either r or err is nil.
-func interpret(r *response, err error, now float64) outcome {
+// interpret returns what a response to an activation or a heartbeat means at the time now. Either r or err is nil. Texts for
+// messages do not contain the secrets.
+func interpret(r *response, err error, now float64, s secrets) outcome {
 	if err == nil && r.isSuccess() {
 		body := parseObject(r.body)
 		if text, ok := body.text("token"); ok {
 			return outcome{token: &receivedToken{text: text, nextHeartbeatAt: body.time("next_heartbeat_at"), inGrace: body.isTrue("in_grace"), graceEndsAt: body.time("grace_ends_at")}}
 		}
 	}
-	return interpretFailure(r, err, now)
+	return interpretFailure(r, err, now, s)
 }
 
 // interpretFailure returns what a response means that is not the one that was asked for.
-func interpretFailure(r *response, err error, now float64) outcome {
+func interpretFailure(r *response, err error, now float64, s secrets) outcome {
 	if err != nil {
-		return outcome{reason: "network", cause: err}
+		return outcome{reason: networkReason, detail: s.line(err.Error()), cause: err}
 	}
 	if r.isSuccess() {
-		return r.unreachable("invalid_response", now)
+		return r.unreachable(invalidResponse, now)
 	}
 	problem := r.problem()
 	code, _ := problem.text("code")
@@ -105,11 +122,14 @@ func interpretFailure(r *response, err error, now float64) outcome {
 	if !r.isClientError() || code == "" {
 		return result
 	}
-	result.detail = describeProblem(code, problem)
-	if refusalCodes[code] {
+	result.detail = describeProblem(code, problem, s)
+	switch {
+	case refusalCodes[code]:
 		result.refusal = code
-	} else {
+	case isCode(code):
 		result.problem = code
+	default:
+		result.problem = s.line(code)
 	}
 	if result.refusal == "seat_limit_reached" {
 		result.retryAt = problem.time("retry_at")
@@ -119,7 +139,7 @@ func interpretFailure(r *response, err error, now float64) outcome {
 
 // forHeartbeat turns the refusals that do not end a license that was activated into an unreachable API.
 func (o outcome) forHeartbeat() outcome {
-	if o.refusal == "not_found" || o.refusal == "seat_limit_reached" {
+	if activationCodes[o.refusal] {
 		o.problem, o.refusal = o.refusal, ""
 	}
 	return o
@@ -130,21 +150,21 @@ func (o outcome) code() string { return o.refusal + o.problem }
 
 // failure returns the error of an operation whose outcome is no success.
 func (o outcome) failure(what string) *Error {
-	if o.code() == "" {
-		return &Error{Code: CodeUnreachable, Message: what + ": " + o.explanation(), cause: o.cause}
-	}
-	return newError(o.code(), what+": "+o.explanation())
+	return &Error{Code: orElse(o.code(), CodeUnreachable), Message: what + ": " + o.explanation(), cause: o.cause}
 }
 
-// explanation says in one line why a request failed.
-func (o outcome) explanation() string {
+// explanation says in one line why a request failed, for the message of an error.
+func (o outcome) explanation() string { return orElse(o.detail, o.reason) }
+
+// shortExplanation says in one line why a request failed, for Diagnose.
+func (o outcome) shortExplanation() string {
 	switch {
 	case o.cause != nil:
-		return oneLine(o.cause.Error())
-	case o.detail != "":
-		return o.detail
+		return networkReason + ": " + o.detail
+	case o.code() != "":
+		return o.code()
 	default:
-		return o.reason
+		return o.explanation()
 	}
 }
 
@@ -152,12 +172,12 @@ func (o outcome) explanation() string {
 const maxFieldErrors = 3
 
 // describeProblem returns the detail of a problem, or its code, and the first fields that are not valid.
-func describeProblem(code string, problem object) string {
+func describeProblem(code string, problem object, s secrets) string {
 	detail, _ := problem.text("detail")
 	if detail == "" {
 		detail = code
 	}
-	parts := []string{oneLine(detail)}
+	parts := []string{s.line(detail)}
 	var fields []json.RawMessage
 	_ = json.Unmarshal(problem["errors"], &fields)
 	for _, data := range fields {
@@ -165,7 +185,7 @@ func describeProblem(code string, problem object) string {
 		pointer, ok1 := field.text("pointer")
 		detail, ok2 := field.text("detail")
 		if ok1 && ok2 && len(parts) <= maxFieldErrors {
-			parts = append(parts, oneLine(pointer)+": "+oneLine(detail))
+			parts = append(parts, s.line(pointer)+": "+s.line(detail))
 		}
 	}
 	return strings.Join(parts, "; ")
@@ -179,6 +199,15 @@ func (o outcome) isRequestRefused() bool {
 
 func (r *response) unreachable(reason string, now float64) outcome {
 	return outcome{reason: reason, status: r.status, retryAfter: r.retryAfterSeconds(now)}
+}
+
+// notAccepted returns what a response with a status of success means whose token or key set is not accepted. err is why, or nil.
+func (r *response) notAccepted(err error, now float64) outcome {
+	result := r.unreachable(invalidResponse, now)
+	if errors.Is(err, errUnsignedKeySet) {
+		result.detail = invalidResponse + ": " + err.Error()
+	}
+	return result
 }
 
 func (r *response) isSuccess() bool {

@@ -1,6 +1,9 @@
 package signet
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 const (
 	hour = 3600
@@ -22,8 +25,9 @@ type schedule struct {
 	failures  int     // since the last success or refusal
 	nextKeys  float64 // the next fetch of the key set; 0 if this process has not fetched yet
 
-	refusalID    string  // the refusal that refusalDelay belongs to
-	refusalDelay float64 // the random part of the retry of the refusal
+	refusalAtStart string  // id of the refusal that was stored at the start and was not retried yet, or empty
+	refusalID      string  // the refusal that refusalDelay belongs to
+	refusalDelay   float64 // the random part of the retry of the refusal
 }
 
 // failed sets the next try after a failure. random is from 0 up to 1.
@@ -32,12 +36,14 @@ func (s *schedule) failed(now, random, limit, retryAfter float64) {
 	delay := max(1, random*min(math.Ldexp(firstRetryDelay, min(s.failures, 30)), limit))
 	s.failures++
 	s.nextTry = now + max(delay, retryAfter)
+	s.refusalAtStart = ""
 }
 
 // succeeded ends a series of failures.
 func (s *schedule) succeeded() {
 	s.failures = 0
 	s.nextTry = 0
+	s.refusalAtStart = ""
 }
 
 // keysFetched sets the next fetch of the key set.
@@ -56,8 +62,11 @@ func (s *schedule) moveBack(seconds float64) {
 	}
 }
 
-// retryOf returns when a refusal is retried.
+// retryOf returns when a refusal is retried: at once after a start, because the vendor may have reinstated the license.
 func (s *schedule) retryOf(r *refusal, random func() float64) float64 {
+	if s.refusalAtStart == r.ID {
+		return 0
+	}
 	if s.refusalID != r.ID {
 		s.refusalID, s.refusalDelay = r.ID, random()*refusalJitter
 	}
@@ -115,6 +124,24 @@ func (c *core) nextDue() (float64, bool) {
 		}
 	}
 	return max(next, c.schedule.notBefore), isAny
+}
+
+// untilNextRun returns how long the background task sleeps: until a request is due, or until the first whole second after the
+// token has ended, which changes the state.
+func (c *core) untilNextRun() time.Duration {
+	now, seconds := c.clock.time, maxSleep.Seconds()
+	if at, isAny := c.nextDue(); isAny {
+		seconds = min(seconds, max(minSleep.Seconds(), at-now))
+	}
+	if c.claims != nil {
+		for _, end := range []float64{c.claims.expiresAt, c.claims.offlineUntil} {
+			if wait := math.Floor(end) + 1 - now; wait > 0 {
+				seconds = min(seconds, wait)
+			}
+		}
+	}
+	// The clock has milliseconds: a sleep that is rounded down would end too early.
+	return time.Duration(math.Ceil(seconds*1000)) * time.Millisecond
 }
 
 // isDue returns whether the time of a request has come.

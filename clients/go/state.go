@@ -16,7 +16,8 @@ const (
 	Active StateName = "Active"
 	// Offline means that the token could not be renewed. The app may run until [State.Until].
 	Offline StateName = "Offline"
-	// Expired means that the token could not be renewed in time.
+	// Expired means that the token could not be renewed in time. The next answer of the API makes it Active or Refused: call
+	// Refresh, or wait for the background task.
 	Expired StateName = "Expired"
 	// Refused means that the API refused the license, for the reason in [State.Code].
 	Refused StateName = "Refused"
@@ -37,11 +38,12 @@ type State struct {
 	InGrace bool
 	// GraceEndsAt is the end of the grace in Active, or zero.
 	GraceEndsAt time.Time
-	// Reason says why an Offline license has no newer token: not_contacted, network, invalid_response, or http_NNN.
+	// Reason says why an Offline license has no newer token, and why a stored license key has not activated yet in Unactivated:
+	// not_contacted, network, invalid_response, or http_NNN.
 	Reason string
 	// Since is the time at which the license became Expired.
 	Since time.Time
-	// Code is the error code of the API in Refused.
+	// Code is the error code of the API in Refused, or [CodeWrongProduct].
 	Code string
 	// RetryAt is when a seat may become free, in Refused with the code seat_limit_reached, or zero.
 	RetryAt time.Time
@@ -54,7 +56,7 @@ func (s State) MayRun() bool { return s.Name == Active || s.Name == Offline }
 func (s State) String() string {
 	switch s.Name {
 	case Unactivated:
-		return string(s.Name) + suffix(s.HasLicenseKey, " (a license key is stored)")
+		return string(s.Name) + suffix(s.HasLicenseKey, " (a license key is stored; "+s.Reason+")")
 	case Active:
 		grace := suffix(s.InGrace, ", in grace"+suffix(!s.GraceEndsAt.IsZero(), " until "+rfc3339(s.GraceEndsAt)))
 		return fmt.Sprintf("%s until %s%s", s.Name, rfc3339(s.Until), grace)

@@ -13,9 +13,13 @@ const (
 	keySetType = "jwk-set+jwt"
 )
 
+// unsignedKeySet is what the messages of errors say of a key set of another installation.
+const unsignedKeySet = "key set is not signed by a root key of the configuration"
+
 var (
-	errUnknownKey = errors.New("the signing key is unknown")
-	errClaims     = errors.New("the claims are not those of this app and machine")
+	errUnknownKey     = errors.New("the signing key is unknown")
+	errUnsignedKeySet = errors.New("the " + unsignedKeySet)
+	errClaims         = errors.New("the claims are not those of this app and machine")
 )
 
 // verifier verifies tokens and key sets with what is built into the app and with the identity of the machine.
@@ -46,6 +50,9 @@ func (s *keySet) has(kid string) bool { return s != nil && s.keys[kid] != nil }
 // claims are the claims of a verified token that the client uses. Times are Unix seconds.
 type claims struct {
 	kid               string
+	product           string // aud
+	machineID         string
+	instanceID        string // or empty
 	issuedAt          float64
 	notBefore         float64
 	expiresAt         float64
@@ -58,19 +65,23 @@ type claims struct {
 	tierCode          string // or empty
 }
 
-// keySet verifies a signed key set. It does not compare times.
+// keySet verifies a signed key set. It does not compare times. The error is errUnsignedKeySet if the text is a JWT that no root
+// key signed.
 func (v *verifier) keySet(text string) (*keySet, error) {
-	jws, err := parseJWS(strings.TrimSpace(text), keySetType)
+	jwt, err := parseJWT(strings.TrimSpace(text))
 	if err != nil {
 		return nil, err
 	}
-	rootKey := v.rootKeys[jws.kid]
+	rootKey := v.rootKeys[jwt.kid]
 	if rootKey == nil {
-		return nil, errUnknownKey
+		return nil, errUnsignedKeySet
 	}
-	content, err := jws.verify(rootKey)
-	if err != nil {
-		return nil, err
+	content, err := jwt.verify(rootKey)
+	if errors.Is(err, errSignature) {
+		return nil, errUnsignedKeySet
+	}
+	if err != nil || !jwt.isOfType(keySetType) {
+		return nil, errInvalidJWT
 	}
 	issuer, _ := content.text("iss")
 	subject, _ := content.text("sub")
@@ -89,47 +100,68 @@ func (v *verifier) keySet(text string) (*keySet, error) {
 	return set, nil
 }
 
-// token verifies a license token for this product, machine and process. It does not compare times. The error is
-// errUnknownKey if the key set does not contain the signing key.
+// token verifies a license token for this product, machine and process. It does not compare times.
 func (v *verifier) token(text string, keys *keySet) (*claims, error) {
-	jws, err := parseJWS(text, tokenType)
+	claims, err := v.signedToken(text, keys)
 	if err != nil {
 		return nil, err
 	}
-	if !keys.has(jws.kid) {
-		return nil, errUnknownKey
-	}
-	content, err := jws.verify(keys.keys[jws.kid])
-	if err != nil {
-		return nil, err
-	}
-	issuer, _ := content.text("iss")
-	product, _ := content.text("aud")
-	activation := content.object("activation")
-	machineID, _ := activation.text("machine_id")
-	instanceID, _ := activation.text("instance_id")
-	if issuer != v.issuer || product != v.product || machineID == "" || machineID != v.machineID || instanceID != v.instanceID {
+	if claims.product != v.product || !v.isForThisProcess(claims) {
 		return nil, errClaims
 	}
-	return parseClaims(content, jws.kid)
+	return claims, nil
+}
+
+// signedToken verifies a license token of this issuer, which may be for another product, machine or process. It does not compare
+// times. The error is errUnknownKey if the key set does not contain the signing key.
+func (v *verifier) signedToken(text string, keys *keySet) (*claims, error) {
+	jwt, err := parseJWT(text)
+	if err != nil {
+		return nil, err
+	}
+	if !jwt.isOfType(tokenType) {
+		return nil, errInvalidJWT
+	}
+	if !keys.has(jwt.kid) {
+		return nil, errUnknownKey
+	}
+	content, err := jwt.verify(keys.keys[jwt.kid])
+	if err != nil {
+		return nil, err
+	}
+	if issuer, _ := content.text("iss"); issuer != v.issuer {
+		return nil, errClaims
+	}
+	return parseClaims(content, jwt.kid)
+}
+
+// isForThisProcess returns whether a token is for this machine, and for this process if processes hold the seats.
+func (v *verifier) isForThisProcess(c *claims) bool {
+	return c.machineID == v.machineID && c.instanceID == v.instanceID
 }
 
 // parseClaims decodes the claims of a token, and fails if a required one is missing.
 func parseClaims(content object, kid string) (*claims, error) {
-	enforcement := content.object("enforcement")
+	enforcement, activation := content.object("enforcement"), content.object("activation")
 	issuedAt, ok1 := content.number("iat")
 	notBefore, ok2 := content.number("nbf")
 	expiresAt, ok3 := content.number("exp")
 	offlineUntil, ok4 := enforcement.number("offline_until")
 	interval, ok5 := enforcement.number("heartbeat_interval_seconds")
-	activationID, ok6 := content.object("activation").text("id")
-	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 {
+	activationID, ok6 := activation.text("id")
+	machineID, ok7 := activation.text("machine_id")
+	product, ok8 := content.text("aud")
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 || !ok7 || !ok8 {
 		return nil, errClaims
 	}
+	instanceID, _ := activation.text("instance_id")
 	licenseID, _ := content.text("sub")
 	tierCode, _ := content.object("tier").text("code")
 	return &claims{
 		kid:               kid,
+		product:           product,
+		machineID:         machineID,
+		instanceID:        instanceID,
 		issuedAt:          issuedAt,
 		notBefore:         notBefore,
 		expiresAt:         expiresAt,

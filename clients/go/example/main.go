@@ -135,10 +135,13 @@ func advice(state signet.State) string {
 	case signet.ClockTampered:
 		return "Set the clock of this computer, and connect to the internet."
 	case signet.Refused:
+		if state.Code == signet.CodeWrongProduct {
+			return "This license key is for another product."
+		}
 		return "The license cannot be used: " + state.Code + "."
 	default:
 		if state.HasLicenseKey {
-			return "Connect to the internet to activate the license."
+			return "The license is not activated yet (" + state.Reason + "). The program tries again."
 		}
 		return "Enter a license key."
 	}

@@ -193,11 +193,18 @@ func state(s signet.State) answer {
 	case signet.Expired:
 		fields["since"] = seconds(s.Since)
 	case signet.Unactivated:
-		fields["has_license_key"] = s.HasLicenseKey
+		fields["has_license_key"], fields["reason"] = s.HasLicenseKey, textOrNil(s.Reason)
 	case signet.Refused:
 		fields["code"], fields["retry_at"] = s.Code, seconds(s.RetryAt)
 	}
 	return fields
+}
+
+func textOrNil(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
 }
 
 func seconds(t time.Time) any {
