@@ -13,6 +13,10 @@ from signet_client import Active, Expired, License, LicenseError, Offline, Optio
 VERSION = "4.2.0"
 # The commands, and the number of their arguments.
 COMMANDS = {"status": 0, "activate": 1, "run": 0, "offline-request": 0, "import": 1, "deactivate": 0, "diagnose": 0}
+REFUSALS = {
+    "seat_limit_reached": "All seats of this license are in use.",
+    "wrong_product": "This license key is for another product.",
+}
 
 
 def describe(state: State) -> str:
@@ -25,10 +29,16 @@ def describe(state: State) -> str:
     if isinstance(state, Expired):
         return "This machine was offline for too long. Connect to the internet."
     if isinstance(state, Refused):
-        return f"The license cannot be used: {state.code}."
+        return REFUSALS.get(state.code, f"The license cannot be used: {state.code}.")
     if isinstance(state, Unactivated):
-        return "Activating…" if state.has_license_key else "Enter a license key."
+        return describe_unactivated(state)
     return "The clock of this machine was set back. Set it right, and connect to the internet."
+
+
+def describe_unactivated(state: Unactivated) -> str:
+    if not state.has_license_key:
+        return "Enter a license key."
+    return "Activating…" if state.reason == "not_contacted" else f"No connection ({state.reason}). Trying again…"
 
 
 def run(license: License) -> None:

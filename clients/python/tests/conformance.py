@@ -98,6 +98,7 @@ class Runner:
         assert error == step.get("error")
         assert "\n" not in message
         assert all(text in message for text in step.get("message", [])), message
+        assert not any(text in message for text in step.get("message_excludes", [])), message
         assert self.server.requests == step.get("requests", [])
         assert not self.server.responses, "a response was not used"
         self.compare(name, step, result)

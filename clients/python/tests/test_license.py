@@ -197,7 +197,7 @@ def test_an_error_shows_its_code_and_no_secret(status, code):
         text = license.diagnose()
     error = failure.value
     assert error.code == code
-    assert error.message.endswith("x[license_k; /license_key: [license_key] is not valid")
+    assert error.message.endswith("x…; /license_key: … is not valid")
     assert str(error) == f"{error.message} ({code})"
     assert signing.LICENSE_KEY[:10] not in repr(error) + str(error) + text
 
@@ -208,11 +208,22 @@ def test_an_error_without_a_response_has_its_cause():
     with signet_client.open(config, options()) as license:
         with pytest.raises(LicenseError) as failure:
             license.activate(signing.LICENSE_KEY)
-        assert license.state() == signet_client.Unactivated(has_license_key=True)
-        assert f"last failure: activation at {datetime.now(timezone.utc):%Y-%m-%d}T" in license.diagnose()
+        assert license.state() == signet_client.Unactivated(has_license_key=True, reason="network")
+        assert "Z, activate: network: ConnectionRefusedError: " in license.diagnose()
     assert failure.value.code == "unreachable"
     assert failure.value.message.startswith("the license key was not activated: ConnectionRefusedError: ")
     assert isinstance(failure.value.__cause__, ConnectionRefusedError)
+
+
+def test_a_code_that_contains_a_license_key_is_shown_without_it():
+    def refuse(handler):
+        handler.reply(403, {"code": f"not {signing.LICENSE_KEY}"}, content_type="application/problem+json")
+
+    with serve(refuse) as server, signet_client.open(signing.config(server.url), options()) as license:
+        with pytest.raises(LicenseError) as failure:
+            license.activate(signing.LICENSE_KEY)
+        assert "Z, activate: not …\n" in license.diagnose()
+    assert failure.value.code == "not …"
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"[]", "\ufeff{}"])
@@ -220,7 +231,7 @@ def test_a_license_file_that_is_not_valid_is_an_error_with_its_cause(license, co
     with pytest.raises(LicenseError) as failure:
         license.import_license_file(content)
     assert failure.value.code == "license_file_invalid"
-    assert failure.value.message.startswith("the license file was not imported: ")
+    assert failure.value.message == "the license file was not imported: it is not a license file"
     assert failure.value.__cause__ is not None
 
 

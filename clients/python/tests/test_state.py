@@ -19,7 +19,7 @@ T = datetime(2026, 1, 15, 13, 0, 0, 999_999, timezone.utc)
         (Refused("revoked"), "Refused (revoked)"),
         (Refused("seat_limit_reached", T), "Refused (seat_limit_reached), retry at 2026-01-15T13:00:00Z"),
         (Unactivated(), "Unactivated"),
-        (Unactivated(has_license_key=True), "Unactivated (a license key is stored)"),
+        (Unactivated(True, "not_contacted"), "Unactivated (a license key is stored; not_contacted)"),
         (ClockTampered(), "ClockTampered"),
     ],
 )

@@ -15,12 +15,12 @@ class Runnable(Protocol):
     def run_background(self) -> None:
         """Runs once. Does not raise."""
 
-    def seconds_until_due(self) -> Optional[float]:
-        """Returns the seconds until the next request is due, or None if none is."""
+    def seconds_until_run(self) -> Optional[float]:
+        """Returns the seconds until a run has something to do, or None if none has."""
 
 
 class BackgroundTask:
-    """Runs a client when a request is due, as long as the app holds its license handle.
+    """Runs a client when a request is due or its token has ended, as long as the app holds its license handle.
 
     The thread is a daemon: it does not keep the process running.
     """
@@ -63,5 +63,5 @@ class BackgroundTask:
         target = self._target()
         if target is None:
             return None
-        due = target.seconds_until_due()
-        return _MAX_WAIT_SECONDS if due is None else min(_MAX_WAIT_SECONDS, max(_MIN_WAIT_SECONDS, due))
+        seconds = target.seconds_until_run()
+        return _MAX_WAIT_SECONDS if seconds is None else min(_MAX_WAIT_SECONDS, max(_MIN_WAIT_SECONDS, seconds))

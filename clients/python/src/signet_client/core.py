@@ -11,14 +11,24 @@ from . import delays, state
 from .clock import Clock
 from .config import Config
 from .identity import Identity
-from .jws import InvalidTokenError, kid_of
-from .key_set import KeySet, verify_key_set
+from .jws import InvalidTokenError, is_jwt, kid_of
+from .key_set import KeySet, is_signed_by_root_key, verify_key_set
 from .license_file import token_of, verify_license_file
-from .license_token import Token, verify_token
+from .license_token import Token, accept_token
 from .ports import Request, Response, Result, Sources, Storage
 from .records import ClockRecord, RefusalRecord, TokenRecord, format_record
-from .responses import RETRIED_CODES, RefusalReply, TokenReply, Unreachable
+from .responses import (
+    INVALID_RESPONSE,
+    RETRIED_CODES,
+    UNSIGNED_KEY_SET,
+    Failure,
+    RefusalReply,
+    TokenReply,
+    Unreachable,
+    read_failure,
+)
 from .store import CLOCK, KEY_SET, LICENSE_KEY, REFUSAL, TOKEN, Store
+from .texts import Redactor
 from .times import DAY, format_rfc3339, to_datetime, to_optional_datetime
 
 
@@ -31,7 +41,7 @@ class DueTimes:
     retry: float = 0
     """The next try after a failure."""
     refusal: float = 0
-    """The retry of the stored refusal."""
+    """The retry of the stored refusal. At once if it was stored when the client was opened."""
     keys: Optional[float] = None
     """The next fetch of the key set, after the first one of this process."""
 
@@ -54,7 +64,7 @@ class NewToken:
     """The id of the refusal that was stored when the request was sent."""
 
 
-Outcome = Union[NewToken, RefusalReply, Unreachable]
+Outcome = Union[NewToken, Failure]
 
 
 class Core:
@@ -88,6 +98,7 @@ class Core:
         self.clock = Clock(stored_clock, self.sources.wall(), self.sources.monotonic())
         self._saved_time, self._saved_set_back = self.clock.time, self.clock.set_back
         self.load()
+        self.due.refusal = 0
         if stored_clock is None and self.token:
             self.clock.reference = self.token.iat
         now = self.observe()
@@ -125,6 +136,10 @@ class Core:
     def _load_refusal(self) -> None:
         before, self.refusal = self.refusal, RefusalRecord.parse(self.store.read(REFUSAL))
         if self.refusal and (before is None or before.id != self.refusal.id):
+            self._delay_refusal_retry()
+
+    def _delay_refusal_retry(self) -> None:
+        if self.refusal:
             self.due.refusal = delays.refusal_retry_at(self.sources.random(), self.refusal.at, self.refusal.retry_at)
 
     def _read_key_set(self) -> Optional[KeySet]:
@@ -150,8 +165,18 @@ class Core:
         return self.record is not None and token_of(self.record.license_file or "") == self.record.token
 
     def verify(self, text: str) -> Token:
-        """Verifies a token with the stored key set. Raises InvalidTokenError, or UnknownKeyError."""
-        return verify_token(text, self.key_set.keys if self.key_set else {}, self.config, self.identity)
+        """Verifies a token with the stored key set. Raises InvalidTokenError, or WrongProductError."""
+        return accept_token(text, self.key_set.keys if self.key_set else {}, self.config, self.identity)
+
+    def has_key_of(self, text: str) -> bool:
+        """Returns whether the stored key set has the key that a token names."""
+        return self.key_set is not None and kid_of(text) in self.key_set.keys
+
+    def redactor(self, request: Request) -> Redactor:
+        """Returns what hides the secrets that the response to a request can contain."""
+        sent = request.body or {}
+        stored_token = self.record.token if self.record else None
+        return Redactor((sent.get("license_key"), sent.get("token"), self.license_key, stored_token))
 
     def state(self) -> state.State:
         """Returns the state at this time."""
@@ -159,7 +184,7 @@ class Core:
         if self.refusal:
             return state.Refused(self.refusal.code, to_optional_datetime(self.refusal.retry_at))
         if self.token is None or self.record is None:
-            return state.Unactivated(self.license_key is not None)
+            return state.Unactivated(True, self.reason) if self.license_key else state.Unactivated()
         if self.clock.is_tampered:
             return state.ClockTampered()
         if now > self.token.offline_until:
@@ -184,6 +209,18 @@ class Core:
         times = [time for time in (self.keys_due(), self.license_due()) if time is not None]
         return max(min(times), self.due.start) if times else None
 
+    def next_run(self) -> Optional[float]:
+        """Returns when the background task has to run, or None if it need not.
+
+        A request is due then, or the token has ended, which `on_change` reports.
+        """
+        ends = (self.token.exp, self.token.offline_until) if self.token else ()
+        times: list[float] = [end + 1 for end in ends if end + 1 > self.clock.time]
+        due = self.next_due()
+        if due is not None:
+            times.append(due)
+        return min(times, default=None)
+
     def keys_due(self) -> Optional[float]:
         """Returns when the fetch of the key set is due."""
         if self.record is None or self.refusal or self.is_released:
@@ -192,7 +229,7 @@ class Core:
             return None
         if self.due.keys is not None:
             return self.due.keys
-        if self.key_set is None or (not self.is_from_file and kid_of(self.record.token) not in self.key_set.keys):
+        if self.key_set is None or not (self.is_from_file or self.has_key_of(self.record.token)):
             return 0
         return self.key_set.iat + DAY
 
@@ -269,40 +306,43 @@ class Core:
         """Keeps why there is no newer token."""
         self.reason = reply.reason
 
-    def note_failure(self, request: Request, failure: Unreachable) -> None:
-        """Keeps for support why a request failed."""
-        reason = "" if failure.detail == failure.reason else f"{failure.reason}: "
-        self.last_failure = f"{request.name} at {format_rfc3339(self.clock.time)}: {reason}{failure.detail}"
+    def note_failure(self, request: Request, failure: Failure) -> None:
+        """Keeps for support why a request did not succeed."""
+        self.last_failure = f"{format_rfc3339(self.clock.time)}, {request.name}: {failure.summary}"
 
     def fail(self, retry_after: float = 0) -> None:
         """Delays the next try after a failure."""
+        self._delay_refusal_retry()
         delay = delays.after_failure(self.sources.random(), self.failures, self.token, retry_after)
         self.failures += 1
         self.due.retry = self.clock.time + delay
 
-    def store_keys(self, result: Result) -> bool:
+    def store_keys(self, request: Request, result: Result) -> Optional[Unreachable]:
         """Stores a fetched key set if it is valid and not older than the stored one, and delays the next fetch.
 
-        Returns whether it was stored.
+        Returns why it was not stored.
         """
         now = self.clock.time
-        # A clock that was ahead must not make key sets expire.
-        has_succeeded = self._store_key_set(result, min(now, self.sources.wall()))
-        self.due.keys = now + delays.after_key_fetch(self.sources.random(), has_succeeded=has_succeeded)
+        if isinstance(result, Response) and result.status == 200:
+            failure = self._store_key_set(result.body.decode("ascii", "replace").strip())
+        else:
+            failure = read_failure(result, now, self.redactor(request))
+        self.due.keys = now + delays.after_key_fetch(self.sources.random(), has_succeeded=failure is None)
         self.load()
-        return has_succeeded
+        return failure
 
-    def _store_key_set(self, result: Result, now: float) -> bool:
+    def _store_key_set(self, text: str) -> Optional[Unreachable]:
         try:
-            text = result.body.decode("ascii").strip() if isinstance(result, Response) and result.status == 200 else ""
             fetched = verify_key_set(text, self.config)
-        except (InvalidTokenError, UnicodeDecodeError):
-            return False
+        except InvalidTokenError:
+            is_unsigned = is_jwt(text) and not is_signed_by_root_key(text, self.config)
+            return UNSIGNED_KEY_SET if is_unsigned else INVALID_RESPONSE
         stored = self._read_key_set()
-        if now > fetched.exp or (stored and fetched.iat < stored.iat):
-            return False
+        # A clock that was ahead must not make key sets expire.
+        if min(self.clock.time, self.sources.wall()) > fetched.exp or (stored and fetched.iat < stored.iat):
+            return INVALID_RESPONSE
         self.store.write(KEY_SET, text)
-        return True
+        return None
 
     def store_license_key(self, license_key: str) -> None:
         """Stores the license key, unless that is switched off."""

@@ -4,8 +4,9 @@
 class LicenseError(Exception):
     """An operation that failed.
 
-    `code` is stable. It is a code of the API, such as `seat_limit_reached`, or one of this library: `unreachable`,
-    `not_activated`, `invalid_value`, `license_file_invalid`, `ephemeral_machine_id`, `invalid_config`, `closed`.
+    `code` is stable. It is a code of the API, such as `seat_limit_reached`, or one of this library: `wrong_product`,
+    `unreachable`, `not_activated`, `invalid_value`, `license_file_invalid`, `ephemeral_machine_id`, `invalid_config`,
+    `closed`.
     `message` is one line for support: what failed, and the detail of the API's problem, or why there was no response.
     The exception of the HTTP library is the `__cause__`. Neither contains a license key or a token.
     """

@@ -14,7 +14,6 @@ from urllib.request import getproxies, proxy_bypass
 
 from .errors import invalid_config
 from .ports import NoResponse, Request, Response, Result
-from .texts import one_line
 
 _MAX_BODY_BYTES = 1_000_000
 _TIME_OUT = NoResponse("time-out")
@@ -192,4 +191,4 @@ def _check_user_agent(text: str) -> str:
 
 def _no_response(error: Exception) -> NoResponse:
     # Without its traceback: a tool that reports errors with their local variables would send the license key.
-    return NoResponse(one_line(f"{type(error).__name__}: {error}"), error.with_traceback(None))
+    return NoResponse(f"{type(error).__name__}: {error}", error.with_traceback(None))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from .errors import invalid_config
+from .errors import LicenseError, invalid_config
 
 _MAX_MACHINE_ID_BYTES = 256
 """Of a machine id, and of a machine id and an instance id together."""
@@ -54,6 +54,15 @@ class Identity:
             os=_cut(os, 64, "os"),
             hostname=_cut(hostname, 64, "hostname"),
         )
+
+    def require_lasting(self, what_failed: str) -> None:
+        """Raises LicenseError with the code `ephemeral_machine_id` if the machine id ends with this process."""
+        if self.is_ephemeral:
+            raise LicenseError(
+                "ephemeral_machine_id",
+                f"{what_failed}: the machine id is new at each start, and it must stay the same: "
+                "give one with the option machine_id",
+            )
 
     def fields(self) -> Mapping[str, str]:
         """Returns what an activation and a heartbeat have in common."""

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,38 +15,44 @@ from cryptography.hazmat.primitives.hashes import SHA256
 Keys = Mapping[str, RSAPublicKey]
 """Public keys by their `kid`."""
 
+_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+
 
 class InvalidTokenError(Exception):
     """A JWT is not valid."""
 
 
-class UnknownKeyError(InvalidTokenError):
-    """A JWT was signed by a key that is not among the keys."""
-
-
 def verify(text: str, typ: str, keys: Keys) -> Mapping[str, Any]:
     """Returns the claims of a JWT of the type `typ` that one of the keys signed."""
-    signed, _, signature = text.rpartition(".")
-    header_text, _, claims_text = signed.partition(".")
-    header = _decode_object(header_text)
+    header = _header(text)
     if header.get("alg") != "RS256" or header.get("typ") != typ or "crit" in header:
         raise InvalidTokenError(f"the header is not that of a {typ} with RS256")
-    kid = header.get("kid")
-    if not isinstance(kid, str):
-        raise InvalidTokenError("the header has no kid")
-    if kid not in keys:
-        raise UnknownKeyError("the signing key is unknown")
+    _check_signature(text, keys)
+    return _decode_object(text.split(".")[1])
+
+
+def is_jwt(text: str) -> bool:
+    """Returns whether a text has the form of a JWT."""
     try:
-        keys[kid].verify(_decode(signature), signed.encode(), PKCS1v15(), SHA256())
-    except InvalidSignature as error:
-        raise InvalidTokenError("the signature is not valid") from error
-    return _decode_object(claims_text)
+        _header(text)
+    except InvalidTokenError:
+        return False
+    return True
+
+
+def is_signed(text: str, keys: Keys) -> bool:
+    """Returns whether a text is a JWT that one of the keys signed, whatever it claims."""
+    try:
+        _check_signature(text, keys)
+    except InvalidTokenError:
+        return False
+    return True
 
 
 def kid_of(text: str) -> str:
     """Returns the `kid` in the header of a JWT that is not verified, or an empty text."""
     try:
-        kid = _decode_object(text.partition(".")[0]).get("kid")
+        kid = _header(text).get("kid")
     except InvalidTokenError:
         return ""
     return kid if isinstance(kid, str) else ""
@@ -69,6 +76,23 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
 def encode(content: bytes) -> str:
     """Returns base64url without padding."""
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _check_signature(text: str, keys: Keys) -> None:
+    key = keys.get(kid_of(text))
+    if key is None:
+        raise InvalidTokenError("the signing key is unknown")
+    signed, _, signature = text.rpartition(".")
+    try:
+        key.verify(_decode(signature), signed.encode(), PKCS1v15(), SHA256())
+    except InvalidSignature as error:
+        raise InvalidTokenError("the signature is not valid") from error
+
+
+def _header(text: str) -> Mapping[str, Any]:
+    if not _JWT.fullmatch(text):
+        raise InvalidTokenError("not three parts in base64url")
+    return _decode_object(text.partition(".")[0])
 
 
 def _decode(text: str) -> bytes:

@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .config import Config
-from .jws import InvalidTokenError, Keys, public_key, verify
+from .jws import InvalidTokenError, Keys, is_signed, public_key, verify
 from .times import is_time
+
+UNSIGNED = "key set is not signed by a root key of the configuration"
+"""Why a key set is not accepted, if no root key signed it."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ def verify_key_set(text: str, config: Config) -> KeySet:
     if not is_time(iat) or not is_time(exp) or not isinstance(jwks, list):
         raise InvalidTokenError("the key set has no times or no keys")
     return KeySet(text, iat, exp, _signing_keys(jwks))
+
+
+def is_signed_by_root_key(text: str, config: Config) -> bool:
+    """Returns whether a text is a JWT that a root key signed, whatever it claims."""
+    return is_signed(text, config.root_keys)
 
 
 def _signing_keys(jwks: list[Any]) -> Keys:

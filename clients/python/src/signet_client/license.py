@@ -53,9 +53,10 @@ class License:
         return UNLIMITED if limit is None else limit
 
     def on_change(self, callback: Callable[[State], None]) -> None:
-        """Calls `callback` with the new state after each change, in any thread. Its errors are ignored.
+        """Calls `callback` with the new state after each change. Its errors are ignored.
 
-        It is not called any more once `close` was called.
+        It is called in the thread of an operation, before the operation returns, or in that of the background task, and
+        never in two threads at a time. It is not called any more once `close` was called.
         """
         self._session.on_change(callback)
 
@@ -63,7 +64,8 @@ class License:
         """Activates this machine with a license key, and returns the new state.
 
         Raises LicenseError with the code of the API's refusal, or `unreachable`. After a failure that may pass, the
-        background task tries again. A license key that the API does not know (`not_found`) changes nothing.
+        background task tries again. A license key that the API does not know (`not_found`) or that is one of another
+        product (`wrong_product`) changes nothing, unless it is the stored one.
         """
         return self._session.perform(lambda core: operations.activate(core, license_key))
 
@@ -97,14 +99,15 @@ class License:
         """Borrows the seat until a time, for use without network. Raises LicenseError.
 
         A time without a time zone is a local time. One that is not in the future is an error with the code
-        `invalid_value`.
+        `invalid_value`. If the machine id is new at each start, the code is `ephemeral_machine_id`.
         """
         return self._session.perform(lambda core: operations.borrow(core, until))
 
     def import_license_file(self, content: Union[str, bytes]) -> State:
         """Activates this machine with the content of a license file.
 
-        Raises LicenseError with the code `license_file_invalid`, or that of a refusal that is later than the file.
+        Raises LicenseError with the code `license_file_invalid` and a message that says what is wrong with the file, or
+        with the code of a refusal that is later than the file.
         """
         return self._session.perform(lambda core: operations.import_license_file(core, content))
 

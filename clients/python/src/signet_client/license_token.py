@@ -12,9 +12,13 @@ from .times import is_time
 
 @dataclass(frozen=True)
 class Token:
-    """A verified token for this product and this machine, whatever its times."""
+    """A token that is signed, whatever its times."""
 
     text: str = field(repr=False)
+    product: str
+    """The `aud`."""
+    machine_id: Any = field(repr=False)
+    instance_id: Any
     activation_id: str
     license_id: str
     """The `sub`."""
@@ -29,20 +33,47 @@ class Token:
     limits: Mapping[str, Optional[int]]
     """Limits by the key of the feature; None is unlimited."""
 
+    def is_for(self, identity: Identity) -> bool:
+        """Returns whether the token is for this machine and this process."""
+        return bool(self.machine_id == identity.machine_id and self.instance_id == identity.instance_id)
 
-def verify_token(text: str, keys: Keys, config: Config, identity: Identity) -> Token:
-    """Verifies a token without its times. Raises InvalidTokenError, or UnknownKeyError if no key has its `kid`."""
-    claims = verify(text, "license+jwt", keys)
-    if claims.get("iss") != config.issuer or claims.get("aud") != config.product:
-        raise InvalidTokenError("the token is of another issuer or product")
-    activation, enforcement = _object(claims, "activation"), _object(claims, "enforcement")
-    if activation.get("machine_id") != identity.machine_id or activation.get("instance_id") != identity.instance_id:
+
+class WrongProductError(InvalidTokenError):
+    """A token is right for this machine, but for another product of the issuer."""
+
+    def __init__(self, token: Token) -> None:
+        super().__init__("the token is for another product")
+        self.token = token
+
+
+def accept_token(text: str, keys: Keys, config: Config, identity: Identity) -> Token:
+    """Verifies a token for this product and this machine, without its times.
+
+    Raises InvalidTokenError, or WrongProductError if the product is the only thing that is wrong.
+    """
+    token = verify_token(text, keys, config)
+    if not token.is_for(identity):
         raise InvalidTokenError("the token is for another machine or process")
+    if token.product != config.product:
+        raise WrongProductError(token)
+    return token
+
+
+def verify_token(text: str, keys: Keys, config: Config) -> Token:
+    """Verifies a token of the issuer for any product and any machine, without its times. Raises InvalidTokenError."""
+    claims = verify(text, "license+jwt", keys)
+    product = claims.get("aud")
+    if claims.get("iss") != config.issuer or not isinstance(product, str):
+        raise InvalidTokenError("the token is of another issuer, or not for one product")
+    activation, enforcement = _object(claims, "activation"), _object(claims, "enforcement")
     interval, activation_id = enforcement.get("heartbeat_interval_seconds"), activation.get("id")
     if type(interval) is not int or not 0 < interval < 2**31 or not isinstance(activation_id, str):
         raise InvalidTokenError("the token has no heartbeat interval or no activation id")
     return Token(
         text=text,
+        product=product,
+        machine_id=activation.get("machine_id"),
+        instance_id=activation.get("instance_id"),
         activation_id=activation_id,
         license_id=_text(claims, "sub"),
         tier=_text(claims.get("tier"), "code"),

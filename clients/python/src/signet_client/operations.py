@@ -10,7 +10,15 @@ from .jws import InvalidTokenError
 from .license_file import decode_license_file, verify_license_file
 from .license_token import Token
 from .ports import Exchange, Request
-from .responses import HELD_SEAT_CODES, TEMPORARY_CODES, RefusalReply, Unreachable, read_deactivation
+from .responses import (
+    HELD_SEAT_CODES,
+    TEMPORARY_CODES,
+    WRONG_KEY_CODES,
+    Failure,
+    RefusalReply,
+    Unreachable,
+    read_deactivation,
+)
 from .times import format_rfc3339
 
 _NOT_DEACTIVATED = "this machine was not deactivated"
@@ -30,8 +38,8 @@ def activate(core: Core, license_key: str) -> Exchange[None]:
         core.store_license_key(license_key)
         core.store_token(outcome)
         return
-    is_mistyped = outcome.code == "not_found" and not is_stored
-    if not keeps_present and not is_mistyped:
+    is_mistaken = outcome.code in WRONG_KEY_CODES and not is_stored
+    if not keeps_present and not is_mistaken:
         core.is_released = False
         if _is_worth_keeping(outcome):
             core.store_license_key_for_later(license_key)
@@ -65,7 +73,7 @@ def _activate_to_deactivate(core: Core, license_key: str) -> Exchange[Optional[T
 
 def _deactivate(core: Core, request: Request) -> Exchange[Optional[Unreachable]]:
     result = yield from renewal.send(core, request)
-    failure = read_deactivation(request, result, core.clock.time)
+    failure = read_deactivation(result, core.clock.time, core.redactor(request))
     if failure:
         core.note_failure(request, failure)
     return failure
@@ -88,6 +96,7 @@ def release(core: Core) -> Exchange[None]:
 
 def borrow(core: Core, until: datetime) -> Exchange[None]:
     """Borrows the seat: until then, all tokens are valid, also offline."""
+    core.identity.require_lasting(_NOT_BORROWED)
     _check_borrow_until(until, core.refresh())
     if core.refusal:
         raise LicenseError(core.refusal.code, f"{_NOT_BORROWED}: the license is refused")
@@ -122,7 +131,7 @@ def import_license_file(core: Core, content: Union[str, bytes]) -> Exchange[None
     if core.token and core.token.text == token.text:
         return
     if core.token and token.iat <= core.token.iat:
-        raise LicenseError("license_file_invalid", f"{_NOT_IMPORTED}: it is older than the present license")
+        raise LicenseError("license_file_invalid", f"{_NOT_IMPORTED}: it is older than the present token")
     core.store_license_file(text, token)
 
 
@@ -134,11 +143,12 @@ def _verify_file(core: Core, content: Union[str, bytes], now: float) -> tuple[st
     except InvalidTokenError as error:
         raise LicenseError("license_file_invalid", f"{_NOT_IMPORTED}: {error}") from error
     if token.offline_until < latest:
-        raise LicenseError("license_file_invalid", f"{_NOT_IMPORTED}: it has ended")
+        end = format_rfc3339(token.offline_until)
+        raise LicenseError("license_file_invalid", f"{_NOT_IMPORTED}: it ended at {end}")
     return text, token
 
 
-def _fail(what: str, failure: Union[RefusalReply, Unreachable]) -> NoReturn:
+def _fail(what: str, failure: Failure) -> NoReturn:
     """Raises the error of an operation."""
     cause = failure.cause if isinstance(failure, Unreachable) else None
     raise LicenseError(failure.code, f"{what}: {failure.detail}") from cause

@@ -17,7 +17,7 @@ class Request:
     timeout: Optional[float] = None
     """Seconds, if less than the time-out of the transport."""
     name: str = "request"
-    """What it does, for support."""
+    """Its operation, for support."""
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,21 @@ from typing import Optional
 
 from . import requests
 from .core import Core, NewToken, Outcome
-from .jws import InvalidTokenError, UnknownKeyError
-from .license_token import Token
+from .jws import InvalidTokenError
+from .license_token import Token, WrongProductError
 from .ports import Exchange, Request, Response, Result
 from .responses import (
     ACTIVATION_CODES,
     HEARTBEAT_CODES,
     INVALID_RESPONSE,
     REACTIVATION_CODES,
+    UNSIGNED_KEY_SET,
+    WRONG_PRODUCT,
     RefusalReply,
     TokenReply,
     Unreachable,
-    read_failure,
     read_reply,
+    wrong_product,
 )
 
 _MAX_REPLAY_SECONDS = 300
@@ -26,8 +28,13 @@ _MAX_REPLAY_SECONDS = 300
 
 
 def activate(core: Core, license_key: str) -> Exchange[Outcome]:
-    """Requests an activation."""
-    return (yield from _request_token(core, requests.activation(core.identity, license_key), ACTIVATION_CODES))
+    """Requests an activation. If the license key is one of another product, frees the seat that it took."""
+    request = requests.activation(core.identity, license_key)
+    outcome = yield from _request_token(core, request, ACTIVATION_CODES)
+    if isinstance(outcome, RefusalReply) and outcome.taken_seat:
+        # Failures are ignored: the lease of the seat ends by itself.
+        yield from send(core, requests.deactivation(outcome.taken_seat))
+    return outcome
 
 
 def renew(core: Core, token: Token, borrow_until: Optional[datetime] = None) -> Exchange[Outcome]:
@@ -45,11 +52,13 @@ def renew(core: Core, token: Token, borrow_until: Optional[datetime] = None) -> 
     return outcome
 
 
-def fetch_keys(core: Core) -> Exchange[None]:
-    """Fetches the key set."""
+def fetch_keys(core: Core) -> Exchange[Optional[Unreachable]]:
+    """Fetches the key set. Returns why it was not stored."""
     result = yield from send(core, requests.FETCH_KEYS)
-    if not core.store_keys(result):
-        core.note_failure(requests.FETCH_KEYS, read_failure(requests.FETCH_KEYS, result, core.clock.time))
+    failure = core.store_keys(requests.FETCH_KEYS, result)
+    if failure:
+        core.note_failure(requests.FETCH_KEYS, failure)
+    return failure
 
 
 def send(core: Core, request: Request) -> Exchange[Result]:
@@ -68,24 +77,23 @@ def _heartbeat(core: Core, token: Token, borrow_until: Optional[datetime]) -> Ex
 def _request_token(core: Core, request: Request, refusal_codes: Collection[str]) -> Exchange[Outcome]:
     refusal_id = core.refusal.id if core.refusal else None
     result = yield from send(core, request)
-    reply = read_reply(request, result, refusal_codes, core.clock.time)
+    reply = read_reply(result, refusal_codes, core.clock.time, core.redactor(request))
     if isinstance(reply, TokenReply):
-        token = yield from _verify(core, reply.token)
-        if token is not None and token.iat >= core.clock.reference - _MAX_REPLAY_SECONDS:
-            return NewToken(token, reply, refusal_id)
-        reply = INVALID_RESPONSE
-    if isinstance(reply, Unreachable):
-        core.note_failure(request, reply)
+        key_failure = None if core.has_key_of(reply.token) else (yield from fetch_keys(core))
+        try:
+            return NewToken(_verify(core, reply.token), reply, refusal_id)
+        except WrongProductError as error:
+            reply = INVALID_RESPONSE
+            if WRONG_PRODUCT in refusal_codes:
+                reply = wrong_product(error.token, core.config.product, core.redactor(request))
+        except InvalidTokenError:
+            reply = key_failure if key_failure is UNSIGNED_KEY_SET else INVALID_RESPONSE
+    core.note_failure(request, reply)
     return reply
 
 
-def _verify(core: Core, text: str) -> Exchange[Optional[Token]]:
-    """Verifies a token. If its key is not in the stored key set, fetches the keys once and tries again."""
-    try:
-        try:
-            return core.verify(text)
-        except UnknownKeyError:
-            yield from fetch_keys(core)
-            return core.verify(text)
-    except InvalidTokenError:
-        return None
+def _verify(core: Core, text: str) -> Token:
+    token = core.verify(text)
+    if token.iat < core.clock.reference - _MAX_REPLAY_SECONDS:
+        raise InvalidTokenError("the token was replayed")
+    return token

@@ -12,7 +12,7 @@ from .times import format_rfc3339
 _API = "/api/v1.0"
 RELEASE_TIMEOUT = 2.0
 
-FETCH_KEYS = Request("GET", "/.well-known/jwks.jwt", name="fetch of the key set")
+FETCH_KEYS = Request("GET", "/.well-known/jwks.jwt", name="fetch keys")
 
 
 def activation(identity: Identity, license_key: str) -> Request:
@@ -20,7 +20,7 @@ def activation(identity: Identity, license_key: str) -> Request:
     body = {"license_key": license_key, **identity.fields()}
     if identity.machine_name is not None:
         body["machine_name"] = identity.machine_name
-    return Request("POST", f"{_API}/license-activations/activate", body, name="activation")
+    return Request("POST", f"{_API}/license-activations/activate", body, name="activate")
 
 
 def heartbeat(identity: Identity, token: Token, borrow_until: Optional[datetime] = None) -> Request:
@@ -34,4 +34,4 @@ def heartbeat(identity: Identity, token: Token, borrow_until: Optional[datetime]
 def deactivation(token: Token, timeout: Optional[float] = None) -> Request:
     """Frees the seat."""
     path = f"{_API}/license-activations/{quote(token.activation_id, safe='')}/deactivate"
-    return Request("POST", path, {"token": token.text}, timeout, name="deactivation")
+    return Request("POST", path, {"token": token.text}, timeout, name="deactivate")

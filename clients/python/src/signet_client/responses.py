@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Optional, Union
 
-from .ports import NoResponse, Request, Response, Result
-from .texts import one_line
+from .key_set import UNSIGNED
+from .license_token import Token
+from .ports import NoResponse, Response, Result
+from .texts import Redactor, quote_product
 from .times import DAY, parse_rfc3339
 
 _LICENSE_CODES = frozenset({"revoked", "superseded", "suspended", "expired", "product_inactive", "generation_outdated"})
@@ -16,7 +18,11 @@ REACTIVATION_CODES = frozenset({"not_activated", "token_invalid", "machine_misma
 """Codes to a heartbeat after which the client activates once."""
 HEARTBEAT_CODES = _LICENSE_CODES | REACTIVATION_CODES
 """Codes that are refusals of a heartbeat."""
-ACTIVATION_CODES = HEARTBEAT_CODES | {"not_found", "seat_limit_reached"}
+WRONG_PRODUCT = "wrong_product"
+"""The license key is one of another product. The code is not from the API."""
+WRONG_KEY_CODES = frozenset({"not_found", WRONG_PRODUCT})
+"""Codes of a license key that is none of this product: the user mistyped it, or has several."""
+ACTIVATION_CODES = HEARTBEAT_CODES | WRONG_KEY_CODES | {"seat_limit_reached"}
 """Codes that are refusals of an activation."""
 TEMPORARY_CODES = frozenset({"seat_limit_reached", "suspended", "expired", "product_inactive"})
 """Refusals of a license key that may be accepted later."""
@@ -27,9 +33,7 @@ HELD_SEAT_CODES = frozenset({"offline_activation", "borrow_return_limit"})
 
 _MAX_ERRORS = 3
 """How many invalid fields the message of an error names."""
-_SECRET_FIELDS = ("license_key", "token")
-_MIN_SECRET_LENGTH = 8
-"""A shorter text that a user has typed is no license key, and may be a part of a word."""
+_SUCCESSES = (200, 201)
 _CODE = re.compile("[a-z][a-z0-9_]{0,63}", re.ASCII)
 
 
@@ -45,12 +49,19 @@ class TokenReply:
 
 @dataclass(frozen=True)
 class RefusalReply:
-    """The API refuses the license."""
+    """The API refuses the license, or the license key is one of another product."""
 
     code: str
     retry_at: Optional[int] = None
     detail: str = ""
     """A text for support."""
+    taken_seat: Optional[Token] = field(default=None, repr=False)
+    """The token of another product, which has to be deactivated."""
+
+    @property
+    def summary(self) -> str:
+        """Why the request did not succeed, for `diagnose`."""
+        return self.code
 
 
 @dataclass(frozen=True)
@@ -70,67 +81,73 @@ class Unreachable:
     cause: Optional[BaseException] = field(default=None, repr=False, compare=False)
     """The exception of the HTTP library."""
 
+    @property
+    def summary(self) -> str:
+        """Why the request did not succeed, for `diagnose`."""
+        if self.is_rejection:
+            return self.code
+        return f"network: {self.detail}" if self.reason == "network" else self.detail
 
-Reply = Union[TokenReply, RefusalReply, Unreachable]
+
+Failure = Union[RefusalReply, Unreachable]
+Reply = Union[TokenReply, Failure]
 
 INVALID_RESPONSE = Unreachable("invalid_response", detail="invalid_response")
+UNSIGNED_KEY_SET = Unreachable("invalid_response", detail=f"invalid_response: the {UNSIGNED}")
 
 
-def read_reply(request: Request, result: Result, refusal_codes: Collection[str], now: float) -> Reply:
+def read_reply(result: Result, refusal_codes: Collection[str], now: float, redactor: Redactor) -> Reply:
     """Returns what the result of an activation or a heartbeat says."""
-    if isinstance(result, Response) and result.status in (200, 201):
+    if isinstance(result, Response) and result.status in _SUCCESSES:
         return _read_token(_json_object(result.body))
     if isinstance(result, Response) and 400 <= result.status < 500:
-        problem = _problem(result)
+        problem = _problem(result, redactor)
         code = problem.get("code", "")
         if code in refusal_codes:
             retry_at = parse_rfc3339(problem.get("retry_at")) if code == "seat_limit_reached" else None
-            return RefusalReply(code, retry_at, _describe(request, problem))
-    return read_failure(request, result, now)
+            return RefusalReply(code, retry_at, _describe(problem, redactor))
+    return read_failure(result, now, redactor)
 
 
-def read_deactivation(request: Request, result: Result, now: float) -> Optional[Unreachable]:
+def read_deactivation(result: Result, now: float, redactor: Redactor) -> Optional[Unreachable]:
     """Returns why a deactivation failed, or None if the seat is free."""
     if isinstance(result, Response) and result.status == 200:
         return INVALID_RESPONSE if _json_object(result.body) is None else None
-    failure = read_failure(request, result, now)
+    failure = read_failure(result, now, redactor)
     return None if failure.code == "not_found" else failure
 
 
-def read_failure(request: Request, result: Result, now: float) -> Unreachable:
+def read_failure(result: Result, now: float, redactor: Redactor) -> Unreachable:
     """Returns what a result says that is no answer about the license."""
     if isinstance(result, NoResponse):
-        detail = one_line(_hide_secrets(request, result.detail))
-        return Unreachable("network", detail=detail, cause=result.cause)
-    reason = "invalid_response" if result.status == 200 else f"http_{result.status}"
-    problem = _problem(result) if 400 <= result.status < 500 else {}
+        return Unreachable("network", detail=redactor.show(result.detail), cause=result.cause)
+    reason = "invalid_response" if result.status in _SUCCESSES else f"http_{result.status}"
+    problem = _problem(result, redactor) if 400 <= result.status < 500 else {}
     return Unreachable(
         reason,
         code=problem.get("code", "unreachable"),
         retry_after=_retry_after(result.headers.get("retry-after", ""), now),
         is_rejection=problem != {},
-        detail=_describe(request, problem) or reason,
+        detail=_describe(problem, redactor) or reason,
     )
 
 
-def _describe(request: Request, problem: Mapping[str, Any]) -> str:
-    """Returns the detail of a problem and its first invalid fields in one line, without the secrets of the request."""
+def wrong_product(token: Token, product: str, redactor: Redactor) -> RefusalReply:
+    """Returns the refusal of a license key of another product than `product`."""
+    detail = f"it is for the product {quote_product(redactor.hide(token.product))}, not {quote_product(product)}"
+    return RefusalReply(WRONG_PRODUCT, detail=detail, taken_seat=token)
+
+
+def _describe(problem: Mapping[str, Any], redactor: Redactor) -> str:
+    """Returns the detail of a problem and its first invalid fields in one line."""
 
     def text(value: Any) -> str:
-        return one_line(_hide_secrets(request, value)) if isinstance(value, str) else ""
+        return redactor.show(value) if isinstance(value, str) else ""
 
     errors = problem.get("errors")
     entries = [error for error in errors[:_MAX_ERRORS] if isinstance(error, dict)] if isinstance(errors, list) else []
     fields = [": ".join(filter(None, (text(entry.get("pointer")), text(entry.get("detail"))))) for entry in entries]
     return "; ".join(filter(None, (text(problem.get("detail")) or problem.get("code"), *fields)))
-
-
-def _hide_secrets(request: Request, text: str) -> str:
-    body = request.body or {}
-    for name in _SECRET_FIELDS:
-        if len(body.get(name, "")) >= _MIN_SECRET_LENGTH:
-            text = text.replace(body[name], f"[{name}]")
-    return text
 
 
 def _read_token(body: Optional[Mapping[str, Any]]) -> Reply:
@@ -145,12 +162,18 @@ def _read_token(body: Optional[Mapping[str, Any]]) -> Reply:
     )
 
 
-def _problem(response: Response) -> Mapping[str, Any]:
-    """Returns the problem document of a response, or an empty object if it is none with a code."""
+def _problem(response: Response, redactor: Redactor) -> Mapping[str, Any]:
+    """Returns the problem document of a response, or an empty object if it is none with a code.
+
+    A code of another form than those of the API is shown without the secrets that it may contain.
+    """
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = _json_object(response.body) if content_type == "application/problem+json" else None
     code = body.get("code") if body else None
-    return body if body and isinstance(code, str) and _CODE.fullmatch(code) else {}
+    if body is None or not isinstance(code, str):
+        return {}
+    code = code if _CODE.fullmatch(code) else redactor.show(code)
+    return {**body, "code": code} if code else {}
 
 
 def _json_object(body: bytes) -> Optional[Mapping[str, Any]]:

@@ -83,10 +83,11 @@ class Session:
 
     def seconds_until_due(self) -> Optional[float]:
         """Returns the seconds until the next request of the background task is due, or None if none is."""
-        with self.core_lock:
-            now = self._core.observe()
-            due = self._core.next_due()
-            return None if due is None else max(0.0, due - now)
+        return self._seconds_until(Core.next_due)
+
+    def seconds_until_run(self) -> Optional[float]:
+        """Returns the seconds until the background task has to run, or None if it need not."""
+        return self._seconds_until(Core.next_run)
 
     def restart_after_fork(self) -> None:
         """Replaces the locks, which threads of the parent may hold, and starts the background task."""
@@ -95,6 +96,12 @@ class Session:
         self._task = BackgroundTask(self)
         if not self._is_closed:
             self._task.start()
+
+    def _seconds_until(self, read_time: Callable[[Core], Optional[float]]) -> Optional[float]:
+        with self.core_lock:
+            now = self._core.observe()
+            time = read_time(self._core)
+            return None if time is None else max(0.0, time - now)
 
     def _drive(self, exchange: Exchange[None]) -> None:
         """Runs an operation. Sends its requests without the lock of the core."""

@@ -44,7 +44,7 @@ class Offline:
 
 @dataclass(frozen=True)
 class Expired:
-    """The token has ended, and there is no newer one."""
+    """The token has ended, and there is no newer one. `refresh` asks the API why."""
 
     name: ClassVar[str] = "Expired"
     may_run: ClassVar[bool] = False
@@ -64,7 +64,7 @@ class Refused:
     may_run: ClassVar[bool] = False
 
     code: str
-    """The code of the API, such as `revoked`."""
+    """The code of the API, such as `revoked`, or `wrong_product`."""
     retry_at: Optional[datetime] = None
     """When a seat may be free, after `seat_limit_reached`."""
 
@@ -81,9 +81,11 @@ class Unactivated:
 
     has_license_key: bool = False
     """Whether a license key is stored, with which the client activates without the user."""
+    reason: Optional[str] = None
+    """Why it has not activated yet: `not_contacted`, `network`, `http_NNN` or `invalid_response`. None without one."""
 
     def __str__(self) -> str:
-        return "Unactivated (a license key is stored)" if self.has_license_key else "Unactivated"
+        return f"Unactivated (a license key is stored; {self.reason})" if self.has_license_key else "Unactivated"
 
 
 @dataclass(frozen=True)
