@@ -174,6 +174,7 @@ public final class Driver {
         break;
       case UNACTIVATED:
         json.addProperty("has_license_key", state.hasLicenseKey());
+        json.addProperty("reason", state.reason().orElse(null));
         break;
       default:
         break;

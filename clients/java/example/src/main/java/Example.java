@@ -82,11 +82,21 @@ public final class Example {
       case EXPIRED:
         return "Your license has ended. Connect to the internet, or renew it";
       case REFUSED:
-        return "Your license cannot be used: " + state.code().orElseThrow();
+        String code = state.code().orElseThrow();
+        return code.equals("wrong_product")
+            ? "This license key is for another product"
+            : "Your license cannot be used: " + code;
       case CLOCK_TAMPERED:
         return "The clock of this computer was set back. Connect to the internet";
       default:
-        return state.hasLicenseKey() ? "Activating" : "Enter your license key";
+        return state.reason().map(Example::describeActivation).orElse("Enter your license key");
     }
+  }
+
+  /** Returns what the app shows while the stored license key is not activated. */
+  private static String describeActivation(String reason) {
+    return reason.equals("not_contacted")
+        ? "Activating"
+        : "No connection to the license server (" + reason + "). The app tries again by itself";
   }
 }

@@ -21,7 +21,7 @@ final class Client {
   private static final Duration RELEASE_TIMEOUT = Duration.ofSeconds(2);
 
   private static final String NOT_FOUND = "not_found";
-  private static final String ACTIVATION = "the license key was not activated";
+  private static final String NOT_BORROWED = "the seat was not borrowed";
 
   /** The last time that a request can have: the end of the year 9999. */
   private static final Instant MAX_BORROW_UNTIL = Instant.ofEpochSecond(253_402_300_799L);
@@ -32,7 +32,8 @@ final class Client {
   private final Config config;
   private final Identity identity;
   private final Store store;
-  private final Api api;
+  private final Requests requests;
+  private final ApiSession api;
   private final Time time;
   private final Schedule schedule;
 
@@ -45,9 +46,7 @@ final class Client {
   private double observedAt;
 
   private volatile Stored stored;
-  private String reason = State.NOT_CONTACTED;
-  private Optional<Instant> lastContact = Optional.empty();
-  private Optional<String> lastFailure = Optional.empty();
+  private volatile String reason = State.NOT_CONTACTED;
 
   /** Opens a client from what is stored, without a request. */
   Client(
@@ -60,7 +59,8 @@ final class Client {
     this.config = config;
     this.identity = identity;
     this.store = store;
-    this.api = new Api(transport, identity);
+    this.requests = new Requests(identity);
+    this.api = new ApiSession(transport, this::observe, () -> stored);
     this.time = time;
     this.schedule = new Schedule(random);
     stored = Stored.read(store, config, identity);
@@ -94,21 +94,22 @@ final class Client {
     return schedule.next(stored, clock);
   }
 
+  /** Returns the seconds until the next run of the background task, 0 if it is due. */
+  synchronized OptionalDouble nextRun() {
+    now();
+    return schedule.nextRun(stored, clock);
+  }
+
   synchronized String diagnose() {
     State state = state();
     OptionalDouble next = schedule.nextAt(stored, clock);
     return new Diagnosis(config, identity, store, stored, clock)
-        .text(state, next, lastContact, lastFailure);
+        .text(state, next, api.lastContact(), api.lastFailure());
   }
 
   /** Returns the text that an operator turns into a license file. */
   String offlineRequest() throws LicenseException {
-    if (identity.isEphemeral) {
-      throw new LicenseException(
-          LicenseException.MACHINE_ID_EPHEMERAL,
-          "the machine id is random, as in a container, and ends with the process: set the option"
-              + " machineId to an id that stays the same");
-    }
+    if (identity.isEphemeral) throw LicenseException.ephemeral("the request text was not created");
     JsonObject request = new JsonObject();
     request.addProperty("product", config.product());
     request.addProperty("machine_id", identity.machineId);
@@ -123,76 +124,79 @@ final class Client {
     String key = licenseKey.strip();
     load();
     Stored before = stored;
-    boolean isOtherKey = before.licenseKey.isPresent() && !before.licenseKey.get().equals(key);
-    boolean keepsPresent = isOtherKey || before.licenseKey.isEmpty() && before.token.isPresent();
-    Reply reply = received(api.activate(key));
-    Optional<Token> token = acceptToken(reply);
-    if (token.isPresent()) {
+    Optional<Failure> failure = requestToken(requests.activate(key));
+    resume();
+    if (failure.isEmpty()) {
       store.writeLicenseKey(key);
-      storeToken(token.get(), reply, before.refusalId());
+      load();
       return;
     }
-    boolean isUnknownKey =
-        before.licenseKey.isEmpty() && reply.problemCode().equals(Optional.of(NOT_FOUND));
-    if (!keepsPresent && !isUnknownKey) failActivation(key, reply);
-    throw failed(ACTIVATION, reply);
+    if (!keepsPresent(before, key, failure.get())) failActivation(key, failure.get());
+    throw LicenseException.of("the license key was not activated", failure.get());
   }
 
-  /** Handles a response to {@link #activate} that is no token. */
-  private synchronized void failActivation(String key, Reply reply) {
-    Optional<String> code = reply.problemCode();
-    if (code.filter(RefusalCodes::refusesActivation).isPresent()) {
-      if (RefusalCodes.keepsLicenseKey(code.get())) store.writeLicenseKey(key);
-      storeRefusal(reply);
+  /** Returns whether the activation with a license key, which failed, changes nothing. */
+  private static boolean keepsPresent(Stored present, String key, Failure failure) {
+    boolean isPresentKey = present.licenseKey.equals(Optional.of(key));
+    boolean isLicensed = present.licenseKey.isPresent() || present.token.isPresent();
+    return !isPresentKey && (isLicensed || failure.hasCode(RefusalCodes::refusesKey));
+  }
+
+  /** Handles a failure of {@link #activate}. */
+  private synchronized void failActivation(String key, Failure failure) {
+    if (failure.isRefusal) {
+      if (failure.hasCode(RefusalCodes::keepsLicenseKey)) store.writeLicenseKey(key);
+      storeRefusal(failure);
       return;
     }
-    boolean isKeyInvalid = code.isPresent() && reply.status != 429;
+    boolean isKeyInvalid = failure.code.isPresent() && failure.reply.status != 429;
     if (!isKeyInvalid) {
       if (stored.licenseKey.isEmpty()) store.remove(Store.REFUSAL);
       store.writeLicenseKey(key);
     }
     load();
-    boolean isTriedAgain =
-        stored.refusal.isEmpty() && stored.token.isEmpty() && stored.licenseKey.isPresent();
-    noteFailure(reply);
-    if (isTriedAgain) schedule.fail(stored, clock.time, reply.retryAfter(clock.time));
+    if (stored.hasToActivate()) tryLater(failure);
+    else reason = failure.reply.reason();
   }
 
   void deactivate() throws LicenseException {
     load();
-    Optional<Token> token = stored.token;
-    if (token.isEmpty() && stored.licenseKey.isPresent()) token = activateToDeactivate();
-    if (token.isPresent()) {
-      Reply reply = received(api.deactivate(token.get(), Optional.empty()));
-      boolean isGone = reply.problemCode().equals(Optional.of(NOT_FOUND));
-      if (reply.success().isEmpty() && !isGone)
-        throw failed("the license was not deactivated", reply);
-    }
+    Optional<Failure> failure = takeSeatToFree();
+    if (failure.isEmpty()) failure = freeSeat(Optional.empty());
+    if (failure.isPresent()) throw LicenseException.of("the seat was not freed", failure.get());
     store.clear();
     load();
   }
 
   /**
-   * Activates with the stored license key, because only a token frees the seat that this machine
-   * may have. Returns nothing if the API refuses: the machine has no seat then.
+   * Activates with the stored license key if there is no token, because only a token frees the seat
+   * that this machine may have. Returns why that is not known: if the API refuses, the machine has
+   * no seat.
    */
-  private Optional<Token> activateToDeactivate() throws LicenseException {
-    Stored before = stored;
-    Reply reply = received(api.activate(before.licenseKey.orElseThrow()));
-    Optional<Token> token = acceptToken(reply);
-    if (token.isPresent()) storeToken(token.get(), reply, before.refusalId());
-    else if (reply.problemCode().filter(RefusalCodes::refusesActivation).isEmpty())
-      throw failed(ACTIVATION, reply);
-    return token;
+  private Optional<Failure> takeSeatToFree() {
+    Stored present = stored;
+    if (present.token.isPresent() || present.licenseKey.isEmpty()) return Optional.empty();
+    return requestToken(requests.activate(present.licenseKey.get()))
+        .filter(failure -> !failure.isRefusal);
+  }
+
+  /** Deactivates the stored token. Returns why its seat is still taken. */
+  private Optional<Failure> freeSeat(Optional<Duration> timeout) {
+    Optional<Token> token = stored.token;
+    if (token.isEmpty()) return Optional.empty();
+    Request request = requests.deactivate(token.get());
+    Reply reply = api.send(request, timeout);
+    boolean isGone = reply.problemCode().equals(Optional.of(NOT_FOUND));
+    return reply.success().isPresent() || isGone
+        ? Optional.empty()
+        : Optional.of(api.fail(request, reply));
   }
 
   void release() {
     load();
-    if (stored.token.isPresent()) {
-      if (stored.isFromFile) return;
-      Reply reply = received(api.deactivate(stored.token.get(), Optional.of(RELEASE_TIMEOUT)));
-      if (reply.problemCode().filter(RefusalCodes::keepsSeat).isPresent()) return;
-    }
+    if (stored.token.isPresent() && stored.isFromFile) return;
+    Optional<Failure> failure = freeSeat(Optional.of(RELEASE_TIMEOUT));
+    if (failure.filter(reply -> reply.hasCode(RefusalCodes::keepsSeat)).isPresent()) return;
     store.remove(Store.TOKEN);
     load();
     schedule.release();
@@ -204,72 +208,50 @@ final class Client {
   }
 
   void borrow(Instant until) throws LicenseException {
+    if (identity.isEphemeral) throw LicenseException.ephemeral(NOT_BORROWED);
     load();
     boolean isValid = !until.isAfter(MAX_BORROW_UNTIL) && until.getEpochSecond() > clock.time;
     if (!isValid) {
-      throw new LicenseException(
-          LicenseException.VALUE_INVALID, "until must be later than the present time");
+      throw notBorrowed(LicenseException.VALUE_INVALID, "until must be later than now");
     }
-    borrow(until, true);
+    if (stored.refusal.isPresent()) {
+      String code = stored.refusal.get().code;
+      throw notBorrowed(code, "the license was refused with " + code);
+    }
+    if (stored.token.isEmpty()) {
+      throw notBorrowed(LicenseException.NOT_ACTIVATED, "this machine is not activated");
+    }
+    Optional<Failure> failure = sendHeartbeat(Optional.of(until), true);
+    if (failure.isEmpty()) return;
+    if (failure.get().code.isEmpty()) reason = failure.get().reply.reason();
+    throw LicenseException.of(NOT_BORROWED, failure.get());
   }
 
-  /** Borrows the seat. If it was lost, activates and tries once more. */
-  private void borrow(Instant until, boolean mayActivate) throws LicenseException {
-    load();
-    Stored before = stored;
-    if (before.token.isEmpty()) {
-      throw before
-          .refusal
-          .map(LicenseException::of)
-          .orElse(
-              new LicenseException(
-                  LicenseException.NOT_ACTIVATED, "the license is not activated on this machine"));
-    }
-    Reply reply = received(api.heartbeat(before.token.get(), Optional.of(until)));
-    Optional<Token> token = acceptToken(reply);
-    if (token.isPresent()) {
-      storeToken(token.get(), reply, before.refusalId());
-      return;
-    }
-    Optional<String> code = reply.problemCode();
-    boolean canActivate =
-        code.filter(RefusalCodes::isSeatLost).isPresent() && before.licenseKey.isPresent();
-    if (canActivate && mayActivate) {
-      activateAgain();
-      borrow(until, false);
-      return;
-    }
-    if (code.filter(RefusalCodes::refusesHeartbeat).isPresent() && !canActivate)
-      storeRefusal(reply);
-    if (code.isEmpty()) noteFailure(reply);
-    throw failed("the seat was not borrowed", reply);
+  private static LicenseException notBorrowed(String code, String detail) {
+    return new LicenseException(code, NOT_BORROWED + ": " + detail);
   }
 
   synchronized void importLicenseFile(String file) throws LicenseException {
     String text = LicenseFile.withoutByteOrderMark(file);
     load();
     Token token =
-        LicenseFile.parse(text, config)
-            .flatMap(parsed -> parsed.verifyForImport(config, identity, clock.time, time.wall()))
-            .orElseThrow(Client::invalidFile);
+        LicenseFile.parse(text)
+            .orElseThrow(() -> LicenseFile.invalid("it is not a license file"))
+            .verifyForImport(config, identity, clock.time, time.wall());
     Optional<Refusal> refusal = stored.refusal;
     if (refusal.isPresent() && token.issuedAt <= refusal.get().at)
-      throw LicenseException.of(refusal.get());
+      throw LicenseFile.olderThan(refusal.get());
     if (stored.token.isPresent()) {
       Token present = stored.token.get();
       if (stored.isFromFile && present.text.equals(token.text)) return;
-      if (token.issuedAt <= present.issuedAt) throw invalidFile();
+      if (token.issuedAt <= present.issuedAt)
+        throw LicenseFile.invalid("it is older than the present token");
     }
     setClock(clock.acceptLicenseFile(token.issuedAt, time.wall()));
     long next = schedule.nextHeartbeat(clock.time, token, OptionalDouble.empty());
     writeToken(
         token, new TokenRecord(token.text, next, false, Optional.empty(), Optional.of(text)));
     schedule.settle();
-  }
-
-  private static LicenseException invalidFile() {
-    return new LicenseException(
-        LicenseException.LICENSE_FILE_INVALID, "the license file is not valid for this machine");
   }
 
   // ----- The background task -----
@@ -284,89 +266,120 @@ final class Client {
   /** Sends what the background task would send next, whether it is due or not. */
   void refresh() {
     load();
-    schedule.resume();
+    resume();
     renew();
   }
 
+  /** Allows the background task to activate after a release. */
+  private synchronized void resume() {
+    schedule.resume();
+  }
+
   private void renew() {
-    if (stored.refusal.isEmpty() && stored.token.isPresent()) heartbeat();
-    else activateAgain();
-  }
-
-  private void heartbeat() {
-    load();
-    Stored before = stored;
-    if (before.token.isEmpty()) return;
-    Reply reply = received(api.heartbeat(before.token.get(), Optional.empty()));
-    Optional<Token> token = acceptToken(reply);
-    Optional<String> code = reply.problemCode();
-    boolean canActivate =
-        code.filter(RefusalCodes::isSeatLost).isPresent() && before.licenseKey.isPresent();
-    if (token.isPresent()) storeToken(token.get(), reply, before.refusalId());
-    else if (canActivate) activateAgain();
-    else if (code.filter(RefusalCodes::refusesHeartbeat).isPresent()) storeRefusal(reply);
-    else failRequest(reply);
-  }
-
-  /** Activates with the stored license key. */
-  private void activateAgain() {
-    load();
-    Stored before = stored;
-    if (before.licenseKey.isEmpty()) return;
-    Reply reply = received(api.activate(before.licenseKey.get()));
-    Optional<Token> token = acceptToken(reply);
-    if (token.isPresent()) storeToken(token.get(), reply, before.refusalId());
-    else if (reply.problemCode().filter(RefusalCodes::refusesActivation).isPresent())
-      storeRefusal(reply);
-    else failRequest(reply);
-  }
-
-  /** Fetches the key set, and stores it if it is valid and not older than the stored one. */
-  private void fetchKeys() {
-    load();
-    Reply reply = received(api.fetchKeys());
-    synchronized (this) {
-      load();
-      Optional<KeySet> keys =
-          reply.status == 200 ? KeySet.verify(reply.body, config) : Optional.empty();
-      boolean isNewest =
-          keys.isPresent()
-              && keys.get().expiresAt >= Math.min(clock.time, time.wall())
-              && stored.keys.filter(present -> present.issuedAt > keys.get().issuedAt).isEmpty();
-      if (isNewest) store.write(Store.KEYS, keys.get().text);
-      schedule.fetched(isNewest, clock.time);
-      if (!isNewest) noteLastFailure(reply);
-      load();
-    }
-  }
-
-  // ----- Responses -----
-
-  /** Notes when the last response came, or that there was none. */
-  private synchronized Reply received(Reply reply) {
-    now();
-    if (reply.status == 0) noteLastFailure(reply);
-    else noteContact();
-    return reply;
-  }
-
-  private void noteContact() {
-    lastContact = Optional.of(Instant.ofEpochSecond((long) clock.time));
+    boolean isHeartbeat = stored.refusal.isEmpty() && stored.token.isPresent();
+    Optional<Failure> failure =
+        isHeartbeat ? sendHeartbeat(Optional.empty(), true) : activateAgain();
+    failure.filter(reply -> !reply.isRefusal).ifPresent(this::tryLater);
   }
 
   /**
-   * Returns the token of a response, if it is accepted. Fetches the key set once if the key of the
-   * token is unknown.
+   * Sends a heartbeat. If the seat was lost, activates, and then repeats a heartbeat that borrows.
    */
-  private Optional<Token> acceptToken(Reply reply) {
-    Optional<String> text = reply.success().flatMap(body -> Json.string(body, "token"));
-    Optional<Jws> jws = text.flatMap(token -> Jws.parse(token, Token.TYPE));
-    if (jws.isEmpty()) return Optional.empty();
-    if (stored.keys.flatMap(keys -> keys.key(jws.get().keyId)).isEmpty()) fetchKeys();
-    return stored
-        .keys
-        .flatMap(keys -> Token.verify(text.get(), keys, config, identity))
-        .filter(token -> !clock.isReplay(token.issuedAt));
+  private Optional<Failure> sendHeartbeat(Optional<Instant> borrowUntil, boolean mayActivate) {
+    load();
+    Stored present = stored;
+    if (present.token.isEmpty()) return Optional.empty();
+    Optional<Failure> failure = requestToken(requests.heartbeat(present.token.get(), borrowUntil));
+    boolean isSeatLost =
+        failure.filter(reply -> reply.hasCode(RefusalCodes::isSeatLost)).isPresent();
+    boolean canActivate = isSeatLost && present.licenseKey.isPresent();
+    if (!canActivate) return storeIfRefusal(failure);
+    if (!mayActivate) return failure;
+    failure = activateAgain();
+    return failure.isPresent() || borrowUntil.isEmpty()
+        ? failure
+        : sendHeartbeat(borrowUntil, false);
+  }
+
+  /** Activates with the stored license key. */
+  private Optional<Failure> activateAgain() {
+    load();
+    Optional<String> licenseKey = stored.licenseKey;
+    if (licenseKey.isEmpty()) return Optional.empty();
+    return storeIfRefusal(requestToken(requests.activate(licenseKey.get())));
+  }
+
+  private Optional<Failure> storeIfRefusal(Optional<Failure> failure) {
+    failure.filter(reply -> reply.isRefusal).ifPresent(this::storeRefusal);
+    return failure;
+  }
+
+  // ----- Requests -----
+
+  /**
+   * Requests a token, and stores it. Fetches the key set once if the key of the token is unknown.
+   *
+   * @return why there is no token
+   */
+  private Optional<Failure> requestToken(Request request) {
+    Optional<String> refusalId = stored.refusalId();
+    Reply reply = api.send(request);
+    String text = reply.success().flatMap(body -> Json.string(body, "token")).orElse("");
+    Optional<Jws> jws = Jws.parse(text, Token.TYPE);
+    if (jws.isEmpty()) return Optional.of(api.fail(request, reply));
+    boolean isKeyKnown = stored.keys.filter(keys -> keys.hasKeyOf(jws.get())).isPresent();
+    Optional<Failure> keyFailure = isKeyKnown ? Optional.empty() : fetchKeys();
+    Optional<SignedToken> token =
+        stored.keys.flatMap(keys -> SignedToken.verify(text, keys, config, identity));
+    boolean isActivation = request.operation == Request.Operation.ACTIVATE;
+    if (isActivation && token.filter(SignedToken::isOfOtherProduct).isPresent())
+      return Optional.of(rejectProduct(request, reply, token.get()));
+    Optional<Token> accepted =
+        token.flatMap(SignedToken::accepted).filter(given -> !clock.isReplay(given.issuedAt));
+    if (accepted.isPresent()) {
+      storeToken(accepted.get(), reply, refusalId);
+      return Optional.empty();
+    }
+    boolean isUnsigned = keyFailure.filter(Failure::isOfUnsignedKeySet).isPresent();
+    return Optional.of(api.failVerification(request, reply, isUnsigned));
+  }
+
+  /**
+   * Frees the seat that the activation with a license key of another product took. If that fails,
+   * the lease of the seat ends by itself.
+   */
+  private Failure rejectProduct(Request request, Reply reply, SignedToken token) {
+    Failure failure = api.failProduct(request, reply, token.product, config.product());
+    api.send(requests.deactivate(token.token));
+    return failure;
+  }
+
+  /**
+   * Fetches the key set, and stores it if it is valid and not older than the stored one.
+   *
+   * @return why it was not stored
+   */
+  private Optional<Failure> fetchKeys() {
+    load();
+    Request request = requests.fetchKeys();
+    Reply reply = api.send(request);
+    synchronized (this) {
+      load();
+      String text = reply.status == 200 ? reply.body.strip() : "";
+      Optional<KeySet> keys = KeySet.verify(text, config).filter(this::isNewest);
+      keys.ifPresent(set -> store.write(Store.KEYS, set.text));
+      schedule.fetched(keys.isPresent(), clock.time);
+      load();
+      if (keys.isPresent()) return Optional.empty();
+      boolean isUnsigned = Jws.parse(text).filter(jwt -> !KeySet.isSigned(jwt, config)).isPresent();
+      return Optional.of(api.failVerification(request, reply, isUnsigned));
+    }
+  }
+
+  /** Returns whether a fetched key set has not expired, and is not older than the stored one. */
+  private boolean isNewest(KeySet fetched) {
+    return fetched.expiresAt >= Math.min(clock.time, time.wall())
+        && stored.keys.filter(present -> present.issuedAt > fetched.issuedAt).isEmpty();
   }
 
   /**
@@ -379,7 +392,7 @@ final class Client {
     load();
     if (stored.refusal.isPresent() && !stored.refusalId().equals(refusalId)) return;
     setClock(clock.acceptResponse(token.issuedAt, token.expiresAt, time.wall()));
-    noteContact();
+    api.noteContact();
     JsonObject body = reply.success().orElseThrow();
     Optional<Instant> proposed = Json.dateTime(body, "next_heartbeat_at");
     long next =
@@ -407,39 +420,22 @@ final class Client {
   }
 
   /** Stores a refusal, and removes the token. */
-  private synchronized void storeRefusal(Reply reply) {
+  private synchronized void storeRefusal(Failure failure) {
     now();
-    String code = reply.problemCode().orElseThrow();
-    Optional<Long> retryAt = code.equals("seat_limit_reached") ? reply.retryAt() : Optional.empty();
+    String code = failure.code.orElseThrow();
+    Optional<Long> retryAt =
+        RefusalCodes.hasRetryTime(code) ? failure.reply.retryAt() : Optional.empty();
     Refusal refusal = new Refusal(UUID.randomUUID().toString(), code, (long) clock.time, retryAt);
     store.write(Store.REFUSAL, refusal.toJson());
     store.remove(Store.TOKEN);
     load();
   }
 
-  /**
-   * Plans the next try after a request of the background task that was neither a success nor a
-   * refusal.
-   */
-  private synchronized void failRequest(Reply reply) {
+  /** Plans the next try after a request that was neither a success nor a refusal. */
+  private synchronized void tryLater(Failure failure) {
     now();
-    noteFailure(reply);
-    schedule.fail(stored, clock.time, reply.retryAfter(clock.time));
-  }
-
-  private synchronized void noteFailure(Reply reply) {
-    reason = reply.reason();
-    noteLastFailure(reply);
-  }
-
-  private void noteLastFailure(Reply reply) {
-    lastFailure = Optional.of(Instant.ofEpochSecond((long) clock.time) + " " + reply.description());
-  }
-
-  /** Returns the error of an operation whose response is no success. */
-  private synchronized LicenseException failed(String what, Reply reply) {
-    if (reply.errorCode().equals(LicenseException.UNREACHABLE)) noteLastFailure(reply);
-    return LicenseException.of(what, reply);
+    reason = failure.reply.reason();
+    schedule.fail(stored, clock.time, failure.reply.retryAfter(clock.time));
   }
 
   // ----- The storage and the clock -----
@@ -451,6 +447,12 @@ final class Client {
     clock = store.read(Store.CLOCK).flatMap(Clock::parse).map(clock::merge).orElse(clock);
     now();
     schedule.notice(stored, clock.time);
+  }
+
+  /** Observes the clocks, and returns the time. */
+  private synchronized double observe() {
+    now();
+    return clock.time;
   }
 
   /** Observes the clocks, and stores the time if it has moved. */

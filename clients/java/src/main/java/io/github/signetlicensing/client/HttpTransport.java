@@ -85,7 +85,7 @@ final class HttpTransport implements Transport {
   }
 
   private static IOException stopped() {
-    return new IOException("the client is closed");
+    return new CancelledException("the client is closed");
   }
 
   /** Waits for the whole response: the time-out of a request of the JDK ends with the headers. */
@@ -105,7 +105,7 @@ final class HttpTransport implements Transport {
     } catch (InterruptedException interrupted) {
       pending.cancel(true);
       Thread.currentThread().interrupt();
-      throw new IOException("interrupted");
+      throw new CancelledException("interrupted");
     }
   }
 

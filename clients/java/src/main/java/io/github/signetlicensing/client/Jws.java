@@ -12,18 +12,31 @@ import java.util.Optional;
  * A JWT in the compact form, signed with RS256 (RFC 7515), whose signature may not be verified yet.
  */
 final class Jws {
-  /** Id of the key that signed it. */
-  final String keyId;
-
+  private final JsonObject header;
   private final byte[] signedBytes;
   private final byte[] claims;
   private final byte[] signature;
 
-  private Jws(String keyId, byte[] signedBytes, byte[] claims, byte[] signature) {
-    this.keyId = keyId;
+  private Jws(JsonObject header, byte[] signedBytes, byte[] claims, byte[] signature) {
+    this.header = header;
     this.signedBytes = signedBytes;
     this.claims = claims;
     this.signature = signature;
+  }
+
+  /** Returns the JWT in a text, whatever the fields of its header. */
+  static Optional<Jws> parse(String text) {
+    String[] parts = text.split("\\.", -1);
+    if (parts.length != 3) return Optional.empty();
+    try {
+      byte[] signed = (parts[0] + "." + parts[1]).getBytes(StandardCharsets.US_ASCII);
+      byte[] claims = decode(parts[1]);
+      byte[] signature = decode(parts[2]);
+      return Json.parse(utf8(decode(parts[0])))
+          .map(header -> new Jws(header, signed, claims, signature));
+    } catch (IllegalArgumentException notBase64) {
+      return Optional.empty();
+    }
   }
 
   /**
@@ -31,32 +44,35 @@ final class Jws {
    * no {@code kid}.
    */
   static Optional<Jws> parse(String text, String type) {
-    String[] parts = text.split("\\.", -1);
-    if (parts.length != 3) return Optional.empty();
-    try {
-      JsonObject header = Json.parse(utf8(decode(parts[0]))).orElse(new JsonObject());
-      Optional<String> keyId = Json.string(header, "kid");
-      boolean isKnown =
-          Json.string(header, "alg").equals(Optional.of("RS256"))
-              && Json.string(header, "typ").equals(Optional.of(type))
-              && !header.has("crit");
-      if (!isKnown || keyId.isEmpty()) return Optional.empty();
-      byte[] signed = (parts[0] + "." + parts[1]).getBytes(StandardCharsets.US_ASCII);
-      return Optional.of(new Jws(keyId.get(), signed, decode(parts[1]), decode(parts[2])));
-    } catch (IllegalArgumentException notBase64) {
-      return Optional.empty();
-    }
+    return parse(text).filter(jws -> jws.isOfType(type));
+  }
+
+  private boolean isOfType(String type) {
+    return Json.string(header, "alg").equals(Optional.of("RS256"))
+        && Json.string(header, "typ").equals(Optional.of(type))
+        && !header.has("crit")
+        && keyId().isPresent();
+  }
+
+  /** Returns the id of the key that signed it. */
+  Optional<String> keyId() {
+    return Json.string(header, "kid");
   }
 
   /** Returns the claims, or nothing if the key did not sign them. */
   Optional<JsonObject> verify(PublicKey key) {
+    return isSignedBy(key) ? Json.parse(utf8(claims)) : Optional.empty();
+  }
+
+  /** Returns whether the key signed it, whatever its header and claims. */
+  boolean isSignedBy(PublicKey key) {
     try {
       Signature verifier = Signature.getInstance("SHA256withRSA");
       verifier.initVerify(key);
       verifier.update(signedBytes);
-      return verifier.verify(signature) ? Json.parse(utf8(claims)) : Optional.empty();
+      return verifier.verify(signature);
     } catch (GeneralSecurityException invalid) {
-      return Optional.empty();
+      return false;
     }
   }
 

@@ -10,6 +10,9 @@ import java.util.Optional;
 
 /** A signed key set that a root key of the app has signed. */
 final class KeySet {
+  /** What a message says of a key set that {@link #isSigned} is false for. */
+  static final String UNSIGNED = "key set is not signed by a root key of the configuration";
+
   /** The text, as fetched. */
   final String text;
 
@@ -24,16 +27,26 @@ final class KeySet {
     this.keys = keys;
   }
 
-  /** Returns the key with this id. */
-  Optional<PublicKey> key(String keyId) {
-    return Optional.ofNullable(keys.get(keyId));
+  /** Returns whether the set has the key that a token claims to be signed with. */
+  boolean hasKeyOf(Jws token) {
+    return token.keyId().filter(keys::containsKey).isPresent();
+  }
+
+  /** Returns the claims of a token, or nothing if no key of the set signed it. */
+  Optional<JsonObject> verify(Jws token) {
+    return token.keyId().map(keys::get).flatMap(token::verify);
+  }
+
+  /** Returns whether a root key signed a JWT, whatever it claims. */
+  static boolean isSigned(Jws jwt, Config config) {
+    return jwt.keyId().map(config.rootKeys()::get).filter(jwt::isSignedBy).isPresent();
   }
 
   /** Verifies a key set, whatever its times. */
   static Optional<KeySet> verify(String text, Config config) {
-    Optional<Jws> jws = Jws.parse(text.strip(), "jwk-set+jwt");
-    Optional<PublicKey> rootKey = jws.map(set -> config.rootKeys().get(set.keyId));
-    Optional<JsonObject> verified = rootKey.flatMap(key -> jws.get().verify(key));
+    Optional<JsonObject> verified =
+        Jws.parse(text.strip(), "jwk-set+jwt")
+            .flatMap(jwt -> jwt.keyId().map(config.rootKeys()::get).flatMap(jwt::verify));
     if (verified.isEmpty()) return Optional.empty();
     JsonObject claims = verified.get();
     Optional<String> issuer = Optional.of(config.issuer());

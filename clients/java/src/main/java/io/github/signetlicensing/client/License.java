@@ -89,7 +89,7 @@ public final class License implements AutoCloseable {
    */
   public static License open(Config config, Options options) throws LicenseException {
     License license = new License(config, options);
-    license.task.start(license.client.next());
+    license.task.start(license.client.nextRun());
     return license;
   }
 
@@ -98,8 +98,8 @@ public final class License implements AutoCloseable {
    *
    * @param licenseKey the license key. White space around it is removed
    * @return the new state
-   * @throws LicenseException with the code of the API, such as {@code seat_limit_reached}, or
-   *     {@code unreachable}
+   * @throws LicenseException with the code of the API, such as {@code seat_limit_reached}, {@code
+   *     wrong_product}, or {@code unreachable}
    */
   public State activate(String licenseKey) throws LicenseException {
     return perform(() -> client.activate(licenseKey));
@@ -116,9 +116,9 @@ public final class License implements AutoCloseable {
 
   /**
    * Calls a function with the new state after each change, other than that of {@link State#until}
-   * of an active license. The thread is that of the operation that changed it, or that of the
-   * background task. Exceptions of the function are ignored. It is not called any more once {@link
-   * #close} was called.
+   * of an active license. It runs on the thread that performs the operation, before the operation
+   * returns, or on that of the background task. Exceptions of the function are ignored. It is not
+   * called any more once {@link #close} was called.
    *
    * @param callback the function
    */
@@ -180,7 +180,7 @@ public final class License implements AutoCloseable {
    * Asks the API now: sends a heartbeat, or activates with the stored license key if there is no
    * token or after a refusal. Programs that end within seconds call it, because the background task
    * sends its first request only later. A failure of the network is no error: the state says what
-   * is known.
+   * is known, with its {@link State#reason}.
    *
    * @return the new state
    * @throws LicenseException with the code {@code closed}
@@ -195,7 +195,8 @@ public final class License implements AutoCloseable {
    * @param until the end, in whole seconds, later than now
    * @return the new state
    * @throws LicenseException with the code of the API, such as {@code borrow_not_allowed}, {@code
-   *     invalid_value} if the end is not later than now, or {@code unreachable}
+   *     ephemeral_machine_id} if the machine has no id that stays the same, as in a container,
+   *     {@code invalid_value} if the end is not later than now, or {@code unreachable}
    */
   public State borrow(Instant until) throws LicenseException {
     Instant end = until == null ? Instant.EPOCH : until.truncatedTo(ChronoUnit.SECONDS);
@@ -218,8 +219,8 @@ public final class License implements AutoCloseable {
    *
    * @param file the text of the file: all of it, with or without a byte order mark
    * @return the new state
-   * @throws LicenseException with the code {@code license_file_invalid}, or the code of a refusal
-   *     that is later than the file
+   * @throws LicenseException with the code {@code license_file_invalid}, whose message says why, or
+   *     the code of a refusal that is later than the file
    */
   public State importLicenseFile(String file) throws LicenseException {
     return perform(() -> client.importLicenseFile(file));
@@ -230,8 +231,8 @@ public final class License implements AutoCloseable {
    *
    * @param file all bytes of the file
    * @return the new state
-   * @throws LicenseException with the code {@code license_file_invalid}, or the code of a refusal
-   *     that is later than the file
+   * @throws LicenseException with the code {@code license_file_invalid}, whose message says why, or
+   *     the code of a refusal that is later than the file
    */
   public State importLicenseFile(byte[] file) throws LicenseException {
     return importLicenseFile(new String(file, StandardCharsets.UTF_8));
@@ -284,14 +285,14 @@ public final class License implements AutoCloseable {
     return client.state();
   }
 
-  /** Tells of a change, and lets the background task find out when its next request is due. */
+  /** Tells of a change, and lets the background task find out when its next run is due. */
   private State announce() {
     changes.check();
     task.wake();
     return client.state();
   }
 
-  /** Runs the background task once. Returns the seconds until its next request. */
+  /** Runs the background task once. Returns the seconds until its next run. */
   private OptionalDouble run() {
     operations.lock();
     try {
@@ -301,7 +302,7 @@ public final class License implements AutoCloseable {
       operations.unlock();
     }
     changes.check();
-    return client.next();
+    return client.nextRun();
   }
 
   private static Path defaultFolder(Config config, Host host) {

@@ -34,14 +34,18 @@ public final class LicenseException extends Exception {
    *
    * @param what what failed, such as {@code the license key was not activated}
    */
-  static LicenseException of(String what, Reply reply) {
+  static LicenseException of(String what, Failure failure) {
     return new LicenseException(
-        reply.errorCode(), what + ": " + reply.description(), reply.failure());
+        failure.code.orElse(UNREACHABLE), what + ": " + failure.detail, failure.reply.failure());
   }
 
-  /** Returns the error of an operation that a stored refusal excludes. */
-  static LicenseException of(Refusal refusal) {
-    return new LicenseException(refusal.code, "the API refused the license: " + refusal.code);
+  /** Returns the error of an operation that needs a machine id that stays the same. */
+  static LicenseException ephemeral(String what) {
+    return new LicenseException(
+        MACHINE_ID_EPHEMERAL,
+        what
+            + ": the machine id is random, as in a container, and ends with the process: set the"
+            + " option machineId to an id that stays the same");
   }
 
   /** Returns the error of an option or an app file that is not valid. */
@@ -52,7 +56,8 @@ public final class LicenseException extends Exception {
   /**
    * Returns why the operation failed: {@code unreachable}, {@code license_file_invalid}, {@code
    * ephemeral_machine_id}, {@code invalid_config}, {@code invalid_value}, {@code not_activated},
-   * {@code closed}, or the code of a problem of the API, such as {@code seat_limit_reached}.
+   * {@code closed}, {@code wrong_product}, or the code of a problem of the API, such as {@code
+   * seat_limit_reached}.
    *
    * @return a code that later versions do not change
    */

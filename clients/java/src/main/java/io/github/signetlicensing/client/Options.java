@@ -227,7 +227,7 @@ public final class Options {
     } catch (RuntimeException failure) {
       throw new LicenseException(
           LicenseException.CONFIG_INVALID,
-          "machineId: the supplier failed: " + Text.describe(failure),
+          "machineId: the supplier failed: " + Text.line(Text.describe(failure)),
           failure);
     }
     if (id == null || !Text.isId(id, MAX_MACHINE_ID))

@@ -20,12 +20,17 @@ final class RefusalCodes {
   private static final Set<String> SEAT_LOST =
       Set.of("not_activated", "token_invalid", "machine_mismatch");
 
-  /** Refusals of an activation only. */
-  private static final Set<String> ACTIVATION = Set.of("not_found", "seat_limit_reached");
+  /** The license key is one of another product. This code is not from the API. */
+  static final String WRONG_PRODUCT = "wrong_product";
+
+  /** The license key is not one of this product. */
+  private static final Set<String> KEY = Set.of("not_found", WRONG_PRODUCT);
+
+  private static final String SEAT_LIMIT = "seat_limit_reached";
 
   /** Refusals that can end without another license key. */
   private static final Set<String> TEMPORARY =
-      Set.of("seat_limit_reached", "suspended", "expired", "product_inactive");
+      Set.of(SEAT_LIMIT, "suspended", "expired", "product_inactive");
 
   private RefusalCodes() {}
 
@@ -38,7 +43,17 @@ final class RefusalCodes {
   }
 
   static boolean refusesActivation(String code) {
-    return refusesHeartbeat(code) || ACTIVATION.contains(code);
+    return refusesHeartbeat(code) || refusesKey(code) || code.equals(SEAT_LIMIT);
+  }
+
+  /** Returns whether the license key is none of this product: the user mistyped it, for example. */
+  static boolean refusesKey(String code) {
+    return KEY.contains(code);
+  }
+
+  /** Returns whether a seat can become free at a time that the API says. */
+  static boolean hasRetryTime(String code) {
+    return code.equals(SEAT_LIMIT);
   }
 
   /** Returns whether the license key is stored although an activation was refused. */

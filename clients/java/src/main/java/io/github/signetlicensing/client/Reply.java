@@ -80,34 +80,35 @@ final class Reply {
     return RetryAfter.parse(retryAfter, now);
   }
 
-  /** Returns why this response is no token, as {@code Offline} says it. */
+  /** Returns whether the app ended the request. */
+  boolean isCancelled() {
+    return failure instanceof Transport.CancelledException;
+  }
+
+  /** Returns why this response is no token, as {@link State#reason} says it. */
   String reason() {
     if (status == 0) return State.NETWORK;
     return status == 200 || status == 201 ? State.INVALID_RESPONSE : "http_" + status;
   }
 
-  /** Returns the code of the error that an operation has with this response. */
-  String errorCode() {
-    return problemCode().orElse(LicenseException.UNREACHABLE);
-  }
-
   /** Returns in one line why this response is no success, for people. */
-  String description() {
-    if (failure != null) return Text.describe(failure);
+  String description(Redaction redaction) {
+    if (failure != null) return redaction.line(Text.describe(failure));
     if (problem().isEmpty()) return reason();
     JsonObject problem = problem().get();
     List<String> lines = new ArrayList<>();
     lines.add(
         Json.string(problem, "detail")
             .or(() -> Json.string(problem, "code"))
-            .map(Text::line)
+            .map(redaction::line)
             .orElse(reason()));
     JsonElement errors = problem.get("errors");
-    if (errors != null && errors.isJsonArray()) lines.addAll(describe(errors.getAsJsonArray()));
+    if (errors != null && errors.isJsonArray())
+      lines.addAll(describe(errors.getAsJsonArray(), redaction));
     return String.join("; ", lines);
   }
 
-  private static List<String> describe(JsonArray errors) {
+  private static List<String> describe(JsonArray errors, Redaction redaction) {
     List<String> lines = new ArrayList<>();
     for (JsonElement element : errors) {
       if (lines.size() == MAX_ERRORS) break;
@@ -116,7 +117,7 @@ final class Reply {
       Optional<String> pointer = Json.string(error, "pointer");
       Optional<String> detail = Json.string(error, "detail");
       if (pointer.isPresent() && detail.isPresent())
-        lines.add(Text.line(pointer.get()) + ": " + Text.line(detail.get()));
+        lines.add(redaction.line(pointer.get()) + ": " + redaction.line(detail.get()));
     }
     return lines;
   }

@@ -3,6 +3,7 @@ package io.github.signetlicensing.client;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.DoubleSupplier;
+import java.util.stream.DoubleStream;
 
 /**
  * Decides when the requests of the background task are due. Times are those of {@link Clock#time}.
@@ -30,6 +31,9 @@ final class Schedule {
 
   private double refusalDelay;
 
+  /** The refusal that was stored when the client opened, until this process has asked about it. */
+  private Optional<String> refusalAtOpen = Optional.empty();
+
   /** The stored time of the next heartbeat, as far as this process knows. */
   private long nextHeartbeatAt;
 
@@ -44,6 +48,7 @@ final class Schedule {
   /** Delays the first request, if one is due when the client opens. */
   void open(Stored stored, Clock clock) {
     notice(stored, clock.time);
+    refusalAtOpen = stored.refusalId();
     OptionalDouble next = next(stored, clock);
     if (next.isPresent() && next.getAsDouble() == 0) start = clock.time + random.getAsDouble() * 5;
   }
@@ -84,6 +89,19 @@ final class Schedule {
     return next.isPresent() ? OptionalDouble.of(next.getAsDouble() - clock.time) : next;
   }
 
+  /**
+   * Returns the seconds until the next run of the background task: until the next request, or until
+   * the token has ended, which is a change of the state.
+   */
+  OptionalDouble nextRun(Stored stored, Clock clock) {
+    DoubleStream ends =
+        stored.token.stream()
+            .flatMapToDouble(token -> DoubleStream.of(token.expiresAt, token.offlineUntil))
+            .map(end -> end + 1 - clock.time)
+            .filter(seconds -> seconds > 0);
+    return DoubleStream.concat(ends, next(stored, clock).stream()).min();
+  }
+
   boolean areKeysDue(Stored stored, Clock clock) {
     return keysDue(stored).orElse(Double.MAX_VALUE) <= clock.time;
   }
@@ -104,21 +122,20 @@ final class Schedule {
   /** Returns when the heartbeat or the activation is due. */
   private OptionalDouble requestDue(Stored stored, Clock clock) {
     OptionalDouble due = OptionalDouble.empty();
-    if (stored.refusal.isPresent()) {
-      boolean isRetried =
-          stored.licenseKey.isPresent() && RefusalCodes.isRetried(stored.refusal.get().code);
-      if (isRetried) due = OptionalDouble.of(nextTry.orElse(retryOf(stored.refusal.get())));
-    } else if (stored.token.isPresent()) {
+    if (stored.refusal.isEmpty() && stored.token.isPresent()) {
       due =
           OptionalDouble.of(
               nextTry.orElse(clock.isTampered() ? NOW : stored.record.get().nextHeartbeatAt));
-    } else if (stored.licenseKey.isPresent() && !isReleased) {
-      due = OptionalDouble.of(nextTry.orElse(NOW));
+    } else if (stored.hasToActivate() && !isReleased) {
+      double retry = stored.refusal.map(this::retryOf).orElse(NOW);
+      due = OptionalDouble.of(Math.max(retry, nextTry.orElse(NOW)));
     }
     return due.isPresent() ? OptionalDouble.of(Math.max(start, due.getAsDouble())) : due;
   }
 
+  /** Returns when an activation is tried again after a refusal. */
   private double retryOf(Refusal refusal) {
+    if (refusalAtOpen.equals(Optional.of(refusal.id))) return NOW;
     return refusal
             .retryAt
             .filter(at -> at > refusal.at)
@@ -141,6 +158,7 @@ final class Schedule {
 
   /** Ends the failures: a request was a success or a refusal. */
   void settle() {
+    refusalAtOpen = Optional.empty();
     failures = 0;
     nextTry = OptionalDouble.empty();
   }
@@ -158,13 +176,14 @@ final class Schedule {
     double delay = Math.max(1, random.getAsDouble() * Math.min(10 * Math.pow(2, failures), limit));
     nextTry = OptionalDouble.of(now + Math.max(delay, retryAfter));
     failures++;
+    refusalAtOpen = Optional.empty();
   }
 
   void fetched(boolean isSuccess, double now) {
     nextFetch = OptionalDouble.of(now + (isSuccess ? DAY + random.getAsDouble() * HOUR : HOUR));
   }
 
-  /** Prevents that the background task activates, until a token is stored. */
+  /** Prevents that the background task activates, until {@link #resume} or a token is stored. */
   void release() {
     isReleased = true;
   }

@@ -18,13 +18,16 @@ public final class State {
      * so.
      */
     OFFLINE("Offline"),
-    /** The license or its offline time has ended: {@link #since}. */
+    /**
+     * The license or its offline time has ended: {@link #since}. {@link License#refresh} asks the
+     * API for the reason.
+     */
     EXPIRED("Expired"),
     /** The API refused the license: {@link #code}, {@link #retryAt}. */
     REFUSED("Refused"),
     /**
-     * There is no token for this machine: {@link #hasLicenseKey}. If a license key is stored, the
-     * app does not ask for one.
+     * There is no token for this machine: {@link #hasLicenseKey}, {@link #reason}. If a license key
+     * is stored, the app does not ask for one.
      */
     UNACTIVATED("Unactivated"),
     /** The clock of the machine was set back by more than a day. */
@@ -43,13 +46,13 @@ public final class State {
     }
   }
 
-  /** Reason of an offline state: no request was tried yet. */
+  /** Reason: no request was tried yet. */
   static final String NOT_CONTACTED = "not_contacted";
 
-  /** Reason of an offline state: there was no response. */
+  /** Reason: there was no response. */
   static final String NETWORK = "network";
 
-  /** Reason of an offline state: the response was a success without a valid token. */
+  /** Reason: the response was a success without a valid token. */
   static final String INVALID_RESPONSE = "invalid_response";
 
   private final Kind kind;
@@ -88,8 +91,11 @@ public final class State {
     return new State(Kind.REFUSED, null, false, retryAt.orElse(null), code);
   }
 
-  static State unactivated(boolean hasLicenseKey) {
-    return new State(Kind.UNACTIVATED, null, hasLicenseKey, null, null);
+  /**
+   * @param reason why there is no token yet, if a license key is stored
+   */
+  static State unactivated(Optional<String> reason) {
+    return new State(Kind.UNACTIVATED, null, reason.isPresent(), null, reason.orElse(null));
   }
 
   static State clockTampered() {
@@ -151,17 +157,19 @@ public final class State {
   }
 
   /**
-   * Returns why there is no newer token: {@code not_contacted}, {@code network}, {@code http_NNN}
-   * or {@code invalid_response}.
+   * Returns why there is no newer token, or none yet: {@code not_contacted}, {@code network},
+   * {@code http_NNN} or {@code invalid_response}.
    *
-   * @return the reason, in the state {@code Offline}
+   * @return the reason, in the state {@code Offline}, and in {@code Unactivated} if a license key
+   *     is stored
    */
   public Optional<String> reason() {
-    return kind == Kind.OFFLINE ? Optional.of(text) : Optional.empty();
+    return kind == Kind.REFUSED ? Optional.empty() : Optional.ofNullable(text);
   }
 
   /**
-   * Returns why the API refused the license, such as {@code revoked} or {@code seat_limit_reached}.
+   * Returns why the license was refused, such as {@code revoked}, {@code seat_limit_reached} or
+   * {@code wrong_product}.
    *
    * @return the code, in the state {@code Refused}
    */
@@ -231,9 +239,9 @@ public final class State {
     since().ifPresent(time -> line.append(" since ").append(time));
     if (inGrace()) line.append(", in grace");
     graceEndsAt().ifPresent(time -> line.append(" until ").append(time));
-    if (text != null) line.append(" (").append(text).append(")");
+    String key = hasLicenseKey() ? "a license key is stored; " : "";
+    if (text != null) line.append(" (").append(key).append(text).append(")");
     retryAt().ifPresent(time -> line.append(", retry at ").append(time));
-    if (hasLicenseKey()) line.append(" (a license key is stored)");
     return line.toString();
   }
 }

@@ -34,7 +34,7 @@ final class Stored {
   static Stored read(Store store, Config config, Identity identity) {
     Optional<TokenRecord> record = store.read(Store.TOKEN).flatMap(TokenRecord::parse);
     Optional<KeySet> keys = store.read(Store.KEYS).flatMap(text -> KeySet.verify(text, config));
-    Optional<LicenseFile> file = record.flatMap(stored -> fileOf(stored, config));
+    Optional<LicenseFile> file = record.flatMap(Stored::fileOf);
     Optional<Token> token =
         file.isPresent()
             ? file.get().verify(config, identity)
@@ -47,10 +47,10 @@ final class Stored {
   }
 
   /** Returns the license file of a record, if the token of the record is the one of the file. */
-  private static Optional<LicenseFile> fileOf(TokenRecord record, Config config) {
+  private static Optional<LicenseFile> fileOf(TokenRecord record) {
     return record
         .licenseFile
-        .flatMap(text -> LicenseFile.parse(text, config))
+        .flatMap(LicenseFile::parse)
         .filter(file -> file.tokenText.equals(record.token));
   }
 
@@ -64,22 +64,28 @@ final class Stored {
     return token.map(accepted -> accepted.notBefore).orElse(0L);
   }
 
+  /** Returns whether the background task has to activate. */
+  boolean hasToActivate() {
+    boolean isMissing =
+        refusal.isPresent() ? RefusalCodes.isRetried(refusal.get().code) : token.isEmpty();
+    return isMissing && licenseKey.isPresent();
+  }
+
   /** Returns whether the stored token was signed by a key that is not in the stored set. */
   boolean isKeyUnknown() {
-    Optional<String> keyId =
-        record.flatMap(stored -> Jws.parse(stored.token, Token.TYPE)).map(jws -> jws.keyId);
+    Optional<Jws> jws = record.flatMap(stored -> Jws.parse(stored.token, Token.TYPE));
     return !isFromFile
-        && (keys.isEmpty() || keyId.isPresent() && keys.get().key(keyId.get()).isEmpty());
+        && (keys.isEmpty() || jws.filter(token -> !keys.get().hasKeyOf(token)).isPresent());
   }
 
   /**
    * Returns the state. The first rule that applies decides.
    *
-   * @param reason why there is no newer token
+   * @param reason why there is no token, or no newer one
    */
   State state(Clock clock, String reason) {
     if (refusal.isPresent()) return State.refused(refusal.get().code, refusal.get().retryAt);
-    if (token.isEmpty()) return State.unactivated(licenseKey.isPresent());
+    if (token.isEmpty()) return State.unactivated(licenseKey.map(key -> reason));
     if (clock.isTampered()) return State.clockTampered();
     if (clock.time > token.get().offlineUntil) return State.expired(token.get().offlineUntil);
     if (clock.time > token.get().expiresAt) return State.offline(token.get().offlineUntil, reason);

@@ -8,10 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
-/**
- * A license token whose signature is valid, and which is for this product and this machine,
- * whatever its times.
- */
+/** The claims of a license token that the issuer signed. */
 final class Token {
   static final String TYPE = "license+jwt";
 
@@ -49,23 +46,16 @@ final class Token {
     readFeatures(claims);
   }
 
-  /** Verifies a token with a key of the set. */
+  /** Returns a token that is for this product and this machine, whatever its times. */
   static Optional<Token> verify(String text, KeySet keys, Config config, Identity identity) {
-    Optional<Jws> jws = Jws.parse(text, TYPE);
-    Optional<JsonObject> verified =
-        jws.flatMap(token -> keys.key(token.keyId).flatMap(token::verify));
-    if (verified.isEmpty()) return Optional.empty();
-    JsonObject claims = verified.get();
-    JsonObject activation = Json.object(claims, "activation");
-    Optional<String> activationId = Json.string(activation, "id");
-    boolean isOfApp =
-        Json.string(claims, "iss").equals(Optional.of(config.issuer()))
-            && Json.string(claims, "aud").equals(Optional.of(config.product()));
-    boolean isOfMachine =
-        Json.string(activation, "machine_id").equals(Optional.of(identity.machineId))
-            && Json.string(activation, "instance_id").equals(identity.instanceId);
-    if (!isOfApp || !isOfMachine || activationId.isEmpty()) return Optional.empty();
-    return readTimes(claims).map(times -> new Token(text, activationId.get(), times, claims));
+    return SignedToken.verify(text, keys, config, identity).flatMap(SignedToken::accepted);
+  }
+
+  /** Returns the token with these claims, or nothing if one is missing. */
+  static Optional<Token> read(String text, JsonObject claims) {
+    Optional<String> activationId = Json.string(Json.object(claims, "activation"), "id");
+    return activationId.flatMap(
+        id -> readTimes(claims).map(times -> new Token(text, id, times, claims)));
   }
 
   /** Returns the times in the order of the fields, or nothing if one is missing. */

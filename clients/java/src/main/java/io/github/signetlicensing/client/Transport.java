@@ -6,6 +6,15 @@ import java.util.Optional;
 
 /** Sends HTTP requests. */
 interface Transport {
+  /** The app ended a request. */
+  final class CancelledException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    CancelledException(String message) {
+      super(message);
+    }
+  }
+
   /**
    * Sends a request and waits for the response.
    *

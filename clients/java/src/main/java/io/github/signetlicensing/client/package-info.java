@@ -5,10 +5,11 @@
  *
  * <ul>
  *   <li>the pure core: {@code Clock}, {@code Json}, {@code Jws}, {@code RsaKeys}, {@code KeySet},
- *       {@code Token}, {@code LicenseFile}, {@code Refusal}, {@code RefusalCodes}, {@code
- *       TokenRecord}, {@code Stored}, {@code Schedule}, {@code Reply}, {@code RetryAfter};
- *   <li>the client, which reaches the world through ports: {@code Store}, {@code Api}, {@code
- *       Client}, {@code Diagnosis};
+ *       {@code SignedToken}, {@code Token}, {@code LicenseFile}, {@code Refusal}, {@code
+ *       RefusalCodes}, {@code TokenRecord}, {@code Stored}, {@code Schedule}, {@code Requests} with
+ *       {@code Request}, {@code Redaction}, {@code Reply}, {@code RetryAfter}, {@code Failure};
+ *   <li>the client, which reaches the world through ports: {@code Store}, {@code ApiSession},
+ *       {@code Client}, {@code Diagnosis};
  *   <li>the ports: {@code FileStorage} with {@code Uninterrupted}, {@code HttpTransport} with
  *       {@code LimitedBody}, {@code Proxies}, {@code ProxyCredentials} and {@code
  *       TrustedCertificates}, {@code MachineId}, {@code SystemHost}, {@code SystemTime}, {@code

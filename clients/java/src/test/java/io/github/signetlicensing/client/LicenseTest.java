@@ -68,6 +68,7 @@ class LicenseTest {
       assertTrue(license.state().hasLicenseKey());
       assertEquals(List.of(), states);
       assertEquals("the license key was not activated: the client is closed", message);
+      assertTrue(license.diagnose().contains("last failure: none since the start\n"));
     }
     end.countDown();
   }
@@ -84,6 +85,23 @@ class LicenseTest {
       assertTrue(error.getMessage().contains("ConnectException"), error.getMessage());
       assertFalse(error.getMessage().contains("SECRET"), error.getMessage());
       assertTrue(license.diagnose().contains("ConnectException"), license.diagnose());
+    }
+  }
+
+  @Test
+  void a_deactivation_without_a_token_and_network_says_that_the_seat_was_not_freed()
+      throws Exception {
+    Files.writeString(folder.resolve("license-key"), "KEY");
+    LoopbackServer server = refusing();
+    server.close();
+    try (License license = open(server.url())) {
+      LicenseException error = assertThrows(LicenseException.class, license::deactivate);
+      assertEquals("unreachable", error.code());
+      assertTrue(
+          error.getMessage().startsWith("the seat was not freed: ConnectException"),
+          error.getMessage());
+      assertEquals(
+          "Unactivated (a license key is stored; not_contacted)", license.state().toString());
     }
   }
 

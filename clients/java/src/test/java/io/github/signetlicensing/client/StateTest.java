@@ -25,16 +25,29 @@ class StateTest {
         "Refused (seat_limit_reached), retry at 2026-01-15T14:00:00Z",
         State.refused("seat_limit_reached", later));
     assertText("ClockTampered", State.clockTampered());
-    assertText("Unactivated", State.unactivated(false));
-    assertText("Unactivated (a license key is stored)", State.unactivated(true));
+    assertText("Unactivated", State.unactivated(Optional.empty()));
+    assertText("Unactivated (a license key is stored; network)", activating("network"));
   }
 
   @Test
   void a_license_key_is_a_field_of_unactivated_only() {
-    assertTrue(State.unactivated(true).hasLicenseKey());
-    assertFalse(State.unactivated(true).inGrace());
+    assertTrue(activating("network").hasLicenseKey());
+    assertFalse(activating("network").inGrace());
     assertFalse(State.active(TIME, true, Optional.empty()).hasLicenseKey());
-    assertTrue(State.unactivated(true).differsFrom(State.unactivated(false)));
+    assertTrue(activating("network").differsFrom(State.unactivated(Optional.empty())));
+  }
+
+  @Test
+  void a_reason_is_a_field_of_offline_and_of_unactivated_with_a_license_key() {
+    assertEquals(Optional.of("network"), activating("network").reason());
+    assertEquals(Optional.of("http_503"), State.offline(TIME, "http_503").reason());
+    assertEquals(Optional.empty(), State.unactivated(Optional.empty()).reason());
+    assertEquals(Optional.empty(), State.refused("revoked", Optional.empty()).reason());
+    assertTrue(activating("network").differsFrom(activating("not_contacted")));
+  }
+
+  private static State activating(String reason) {
+    return State.unactivated(Optional.of(reason));
   }
 
   private static void assertText(String expected, State state) {

@@ -30,6 +30,7 @@ final class States {
         break;
       case UNACTIVATED:
         json.addProperty("has_license_key", state.hasLicenseKey());
+        json.addProperty("reason", state.reason().orElse(null));
         break;
       default:
         break;

@@ -70,12 +70,19 @@ class VectorsTest {
       JsonObject vector = element.getAsJsonObject();
       if (OTHER_RULES.contains(vector.get("why").getAsString())) continue;
       double now = (vector.has("now") ? vector : issuer).get("now").getAsDouble();
-      Optional<Token> token =
-          LicenseFile.parse(vector.get("file").getAsString(), config)
-              .flatMap(file -> file.verifyForImport(config, identity, now, now));
-      tests.add(test(vector, token.isPresent()));
+      Optional<LicenseFile> file = LicenseFile.parse(vector.get("file").getAsString());
+      tests.add(test(vector, file.isPresent() && isImported(file.get(), config, identity, now)));
     }
     return tests;
+  }
+
+  private static boolean isImported(
+      LicenseFile file, Config config, Identity identity, double now) {
+    try {
+      return file.verifyForImport(config, identity, now, now) != null;
+    } catch (LicenseException invalid) {
+      return false;
+    }
   }
 
   private static DynamicTest test(JsonObject vector, boolean isAccepted) {

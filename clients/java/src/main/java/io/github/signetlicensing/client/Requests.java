@@ -1,52 +1,49 @@
 package io.github.signetlicensing.client;
 
 import com.google.gson.JsonObject;
-import java.io.IOException;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
 
-/** The requests of a client. */
-final class Api {
-  private final Transport transport;
+/** Creates the requests of a client. */
+final class Requests {
   private final Identity identity;
 
-  Api(Transport transport, Identity identity) {
-    this.transport = transport;
+  Requests(Identity identity) {
     this.identity = identity;
   }
 
-  Reply activate(String licenseKey) {
+  Request activate(String licenseKey) {
     JsonObject body = new JsonObject();
     body.addProperty("license_key", licenseKey);
     addMachine(body);
     identity.machineName.get().ifPresent(name -> body.addProperty("machine_name", name));
     addReport(body);
-    return post("license-activations/activate", body, Optional.empty());
+    return post(Request.Operation.ACTIVATE, "license-activations/activate", body);
   }
 
   /**
-   * Sends a heartbeat.
+   * Returns a heartbeat.
    *
    * @param borrowUntil until when the machine keeps the seat without heartbeats
    */
-  Reply heartbeat(Token token, Optional<Instant> borrowUntil) {
+  Request heartbeat(Token token, Optional<Instant> borrowUntil) {
     JsonObject body = new JsonObject();
     body.addProperty("token", token.text);
     addMachine(body);
     borrowUntil.ifPresent(until -> body.addProperty("borrow_until", until.toString()));
     addReport(body);
-    return post("license-keys/heartbeat", body, Optional.empty());
+    return post(Request.Operation.HEARTBEAT, "license-keys/heartbeat", body);
   }
 
-  Reply deactivate(Token token, Optional<Duration> timeout) {
+  Request deactivate(Token token) {
     JsonObject body = new JsonObject();
     body.addProperty("token", token.text);
-    return post("license-activations/" + token.activationId + "/deactivate", body, timeout);
+    String path = "license-activations/" + token.activationId + "/deactivate";
+    return post(Request.Operation.DEACTIVATE, path, body);
   }
 
-  Reply fetchKeys() {
-    return send("/.well-known/jwks.jwt", Optional.empty(), Optional.empty());
+  Request fetchKeys() {
+    return new Request(Request.Operation.FETCH_KEYS, "/.well-known/jwks.jwt", Optional.empty());
   }
 
   private void addMachine(JsonObject body) {
@@ -60,15 +57,7 @@ final class Api {
     identity.hostname.ifPresent(name -> body.addProperty("hostname", name));
   }
 
-  private Reply post(String path, JsonObject body, Optional<Duration> timeout) {
-    return send("/api/v1.0/" + path, Optional.of(body.toString()), timeout);
-  }
-
-  private Reply send(String path, Optional<String> body, Optional<Duration> timeout) {
-    try {
-      return transport.send(path, body, timeout);
-    } catch (IOException noResponse) {
-      return Reply.none(noResponse);
-    }
+  private static Request post(Request.Operation operation, String path, JsonObject body) {
+    return new Request(operation, "/api/v1.0/" + path, Optional.of(body));
   }
 }

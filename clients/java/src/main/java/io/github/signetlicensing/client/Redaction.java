@@ -1,0 +1,33 @@
+package io.github.signetlicensing.client;
+
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/** Replaces license keys and tokens in texts for people, because a response can repeat them. */
+final class Redaction {
+  private static final String REPLACEMENT = "…";
+
+  private final List<String> secrets;
+
+  Redaction(Collection<String> secrets) {
+    // A secret can contain another one.
+    this.secrets =
+        secrets.stream()
+            .filter(secret -> !secret.isEmpty())
+            .sorted(Comparator.comparing(String::length).reversed())
+            .collect(Collectors.toList());
+  }
+
+  String apply(String text) {
+    String shown = text;
+    for (String secret : secrets) shown = shown.replace(secret, REPLACEMENT);
+    return shown;
+  }
+
+  /** Returns a text without secrets as {@link Text#line} does. */
+  String line(String text) {
+    return Text.line(apply(text));
+  }
+}
