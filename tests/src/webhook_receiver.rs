@@ -55,6 +55,8 @@ pub enum Behavior {
     Redirect(String),
     /// With 204, when the gate opens.
     Hold(Gate),
+    /// With a status, when the gate opens.
+    HoldStatus(Gate, u16),
     /// With 200 and a body that never ends.
     EndlessBody,
     /// With 200 and the beginning of a body; nothing follows.
@@ -158,6 +160,10 @@ async fn respond(behavior: Behavior) -> Response {
         Behavior::Hold(gate) => {
             gate.wait_until_open().await;
             StatusCode::NO_CONTENT.into_response()
+        }
+        Behavior::HoldStatus(gate, code) => {
+            gate.wait_until_open().await;
+            status(code).into_response()
         }
         Behavior::EndlessBody => {
             let chunks = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![b'a'; 4096])));

@@ -223,11 +223,11 @@ TRANSACTIONS = {
     ),
     "replace_webhook_endpoint": (
         {"Webhooks", "Dashboard"},
-        {"p": ["WEBHOOKS", "HISTORY#webhook_endpoint#"], "u": ["IDEMPOTENCY#"]},
+        {"p": ["WEBHOOKS", "WEBHOOK_HEALTH", "HISTORY#webhook_endpoint#"], "u": ["IDEMPOTENCY#"]},
     ),
     "delete_webhook_endpoint": (
         {"Webhooks", "Dashboard"},
-        {"p": ["HISTORY#webhook_endpoint#"], "u": ["WEBHOOKS"], "d": ["WEBHOOKS", "WEBHOOK_HEALTH"]},
+        {"p": ["HISTORY#webhook_endpoint#", "WEBHOOK_HEALTH"], "u": ["WEBHOOKS"], "d": ["WEBHOOKS"]},
     ),
     "add_webhook_test": ({"Webhooks", "Dashboard"}, {"p": ["WEBHOOK#", "HISTORY#webhook_endpoint#"], "u": ["IDEMPOTENCY#"]}),
     "replace_webhook_delivery": ({"Webhooks", "Dashboard"}, {"p": ["WEBHOOK#"], "u": ["IDEMPOTENCY#"]}),

@@ -5,7 +5,7 @@
 //! time at which their requests began, and events can be written in another order.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -31,6 +31,8 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 const SHORT_OVERLAP: SignedDuration = SignedDuration::from_secs(15);
 /// The time after which a pass begins all the way before the position.
 const FULL_PASS_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
+/// The maximum number of events that a process remembers.
+const MAX_SEEN: usize = 100_000;
 /// The number of events whose deliveries are written at the same time.
 const CONCURRENCY: usize = 8;
 /// The number of events that are read at a time.
@@ -99,11 +101,20 @@ impl Feed {
         events: Vec<EventRecord>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let add = |record: EventRecord| async move {
-            let subject_id = record.subject_id().map(str::to_owned);
-            self.add_deliveries(active, (&record.event, record.at, subject_id.as_deref()), now).await
+        // The sender must not see an event of a license key before the earlier ones.
+        let mut by_key: BTreeMap<String, Vec<EventRecord>> = BTreeMap::new();
+        for record in events {
+            by_key.entry(record.event.ordering_key.clone()).or_default().push(record);
+        }
+        let add = |records: Vec<EventRecord>| async move {
+            let mut any = false;
+            for record in records {
+                let event = (&record.event, record.at, record.subject_id());
+                any |= self.add_deliveries(active, event, now).await?;
+            }
+            Ok(any)
         };
-        let added = stream::iter(events.into_iter().map(add)).buffer_unordered(CONCURRENCY);
+        let added = stream::iter(by_key.into_values().map(add)).buffer_unordered(CONCURRENCY);
         added.try_fold(false, async |any, is_new| Ok(any | is_new)).await
     }
 
@@ -121,7 +132,12 @@ impl Feed {
         for endpoint in endpoints.iter().filter(|endpoint| endpoint.receives(&event.kind, at, subject_id)) {
             self.table.add_webhook_delivery(&Delivery::new(endpoint.id, event.clone(), now)).await?;
         }
-        self.seen().insert(event.id);
+        let mut seen = self.seen();
+        seen.insert(event.id);
+        if seen.len() > MAX_SEEN {
+            seen.pop_first();
+        }
+        drop(seen);
         Ok(true)
     }
 

@@ -13,7 +13,7 @@ use shared::{
         EventData, EventSource, IdGenerator, Subject, WebhookEndpointId,
         event::payload::WebhookEndpointDisabled,
         webhooks::{
-            Attempt, AttemptOutcome, Delivery, EndpointHealth, SendError, WebhookSecret,
+            Attempt, AttemptOutcome, Delivery, EndpointHealth, MAX_EVENT_BYTES, SendError, WebhookSecret,
             signature::{ParseWebhookSecretError, signature_header},
         },
     },
@@ -146,6 +146,9 @@ impl Sender {
             return Ok(AttemptOutcome::NoResponse(SendError::EventUnavailable));
         };
         let body = record.to_json()?;
+        if body.len() > MAX_EVENT_BYTES {
+            return Ok(AttemptOutcome::NoResponse(SendError::EventTooLarge));
+        }
         let secrets = self.secrets(endpoint, now).await?;
         let (id, timestamp) = (event.id.to_string(), now.as_second());
         let signature = signature_header(&secrets, &id, timestamp, &body);
@@ -171,8 +174,9 @@ impl Sender {
         outcome: &AttemptOutcome,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        // That an event cannot be read says nothing about the endpoint.
-        if *outcome == AttemptOutcome::NoResponse(SendError::EventUnavailable) {
+        // That an event cannot be sent says nothing about the endpoint.
+        let is_unsendable = [SendError::EventUnavailable, SendError::EventTooLarge].map(AttemptOutcome::NoResponse);
+        if is_unsendable.contains(outcome) {
             return Ok(());
         }
         let health = stored.endpoint.health.after(outcome, now);

@@ -225,7 +225,7 @@ async fn run_schedules(app: AppState) {
         if let Err(error) = app.maintain_key_ring().await {
             tracing::warn!(%error, "key rotation failed");
         }
-        if let Err(error) = app.table.announce_expiries(app.clock.now()).await {
+        if let Err(error) = app.table.announce_expiries(&app.clock).await {
             tracing::warn!(%error, "announcing expiries failed");
         }
         if let Err(error) = app.table.continue_erasures(app.clock.now(), MAX_ERASURE_WRITES).await {

@@ -199,9 +199,12 @@ pub struct IdGenerator {
 impl IdGenerator {
     /// Creates a generator for the request that started at `now`.
     pub fn new(now: Timestamp) -> Self {
-        // A ULID can't represent a time before 1970. Ids are unique even if the clock is that wrong.
-        let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
-        Self { now: UNIX_EPOCH + Duration::from_millis(millis), generator: ulid::Generator::new() }
+        Self { now: system_time(now), generator: ulid::Generator::new() }
+    }
+
+    /// Continues at a later time, for work that takes longer than a request.
+    pub fn continue_at(&mut self, now: Timestamp) {
+        self.now = system_time(now);
     }
 
     /// Generates an id of any type.
@@ -220,6 +223,11 @@ impl IdGenerator {
             Err(overflow) => overflow.commit_overflow_increment(),
         }
     }
+}
+
+/// A ULID can't represent a time before 1970. Ids are unique even if the clock is that wrong.
+fn system_time(now: Timestamp) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(now.as_millisecond()).unwrap_or(0))
 }
 
 #[cfg(test)]

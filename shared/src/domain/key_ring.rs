@@ -108,6 +108,8 @@ pub struct PendingKey {
 /// The key ring as it was read from the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyRing {
+    /// When the ring was first written, shortly after the installation was set up. None if it never was, or by an earlier version.
+    pub created_at: Option<Timestamp>,
     /// Incremented by every change; 0 if the ring was never written.
     pub version: u64,
     /// The number of keys that were created for the ring.

@@ -24,8 +24,8 @@ pub fn event_item(event: &Event) -> Result<Item, StoreError> {
 /// The maximum number of days and parts of days that are read for one page. If it is reached, the page may be short and has a
 /// cursor.
 const MAX_READS: usize = 60;
-/// How long before the first product the list of events begins. API keys and signing keys can be older than it.
-const BEFORE_FIRST_PRODUCT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How long before the creation of the key ring the list of events begins. The first API key can be older than it.
+const BEFORE_KEY_RING: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The events that a list contains. Filters can be combined.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +66,13 @@ impl EventFilter {
     fn last_ulid(&self) -> Ulid {
         self.until.map_or(Ulid(u128::MAX), |until| Ulid::from_parts(millis(until), u128::MAX))
     }
+}
+
+/// Events of a day, newest first.
+struct DayEvents {
+    events: Vec<Event>,
+    /// Whether the day has no earlier ones.
+    is_end: bool,
 }
 
 impl Table {
@@ -131,8 +138,8 @@ impl Table {
             if day < oldest {
                 return Ok(Page { items: events, next: None });
             }
-            let read = self.events_of_day(day, before.as_deref(), paging.limit + 1).await?;
-            let is_end_of_day = read.len() <= paging.limit;
+            let DayEvents { events: read, is_end: is_end_of_day } =
+                self.events_of_day(day, before.as_deref(), paging.limit + 1).await?;
             before = read.last().map(|event| event.id.ulid().to_string());
             events.extend(read.into_iter().filter(|event| filter.matches(event)));
             if events.len() > paging.limit {
@@ -149,9 +156,14 @@ impl Table {
         Ok(Page { items: events, next })
     }
 
-    /// Returns the day on which events begin, about: a week before the first product.
+    /// Returns the day on which events begin, about: a week before the key ring was created, which every installation does at first.
+    /// Earlier versions did not record that, and only license keys had events then: those begin with the first product.
     pub(super) async fn first_event_day(&self, now: Timestamp) -> Result<Date, StoreError> {
-        Ok(utc_date(self.oldest_product().await?.unwrap_or(now) - BEFORE_FIRST_PRODUCT))
+        let created_at = match self.ring().await?.created_at {
+            Some(created_at) => Some(created_at),
+            None => self.oldest_product().await?,
+        };
+        Ok(utc_date(created_at.unwrap_or(now) - BEFORE_KEY_RING))
     }
 
     /// Reads the latest events, newest first: at most `max`, from the day of `since` on.
@@ -159,17 +171,18 @@ impl Table {
         let mut day = utc_date(now + SignedDuration::from_hours(24));
         let mut events = Vec::new();
         while day >= utc_date(since) && events.len() < max {
-            events.extend(self.events_of_day(day, None, max - events.len()).await?);
+            events.extend(self.events_of_day(day, None, max - events.len()).await?.events);
             let Ok(yesterday) = day.yesterday() else { break };
             day = yesterday;
         }
         Ok(events)
     }
 
-    async fn events_of_day(&self, day: Date, after: Option<&str>, limit: usize) -> Result<Vec<Event>, StoreError> {
+    /// Reads the latest events of a day, newest first: those before `before`, and at most `limit`.
+    async fn events_of_day(&self, day: Date, before: Option<&str>, limit: usize) -> Result<DayEvents, StoreError> {
         let shards = (0..keys::EVENT_SHARDS).map(|shard| {
             // Events below the last one of the previous page; `~` sorts after all ULIDs.
-            let end = after.map_or_else(|| "~".to_owned(), str::to_owned);
+            let end = before.map_or_else(|| "~".to_owned(), str::to_owned);
             let mut query = Query::between(keys::event_shard(day, shard), "0".to_owned(), end);
             query.index = Some("GSI1");
             query.descending = true;
@@ -177,15 +190,22 @@ impl Table {
             self.query(query)
         });
         let mut events = Vec::new();
+        // Events before the last one that was read of a partition with more could be followed by some that were not read.
+        let mut complete_from = None;
         for page in try_join_all(shards).await? {
-            for item in page.items {
-                events.push(from_item::<Event>(item)?);
+            let has_more = page.next.is_some();
+            let read = page.items.into_iter().map(from_item).collect::<Result<Vec<Event>, _>>()?;
+            if let Some(oldest) = read.last().filter(|_| has_more).map(|event| event.id) {
+                complete_from = complete_from.max(Some(oldest));
             }
+            events.extend(read);
         }
-        events.retain(|event| after.is_none_or(|after| event.id.ulid().to_string().as_str() < after));
+        events.retain(|event| complete_from.is_none_or(|from| event.id >= from));
+        events.retain(|event| before.is_none_or(|before| event.id.ulid().to_string().as_str() < before));
         events.sort_by_key(|event| std::cmp::Reverse(event.id));
+        let is_end = complete_from.is_none() && events.len() <= limit;
         events.truncate(limit);
-        Ok(events)
+        Ok(DayEvents { events, is_end })
     }
 
     /// Reads when the first product was created. There are no license keys before that; an imported one can have been issued

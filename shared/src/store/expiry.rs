@@ -21,7 +21,10 @@ use super::{
     table::{Query, Table},
     transaction::{CommitOutcome, Condition, Transaction},
 };
-use crate::domain::{EventSource, IdGenerator, LicenseId, Subject, expiry::ExpiryThreshold};
+use crate::{
+    Clock,
+    domain::{EventSource, IdGenerator, LicenseId, Subject, expiry::ExpiryThreshold},
+};
 
 /// How far before the end of the last run a run begins.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
@@ -44,7 +47,8 @@ struct Indexed {
 
 impl Table {
     /// Writes the events of all license keys that have reached a threshold. Returns the number of events.
-    pub async fn announce_expiries(&self, now: Timestamp) -> Result<usize, StoreError> {
+    pub async fn announce_expiries(&self, clock: &Clock) -> Result<usize, StoreError> {
+        let now = clock.now();
         let mut announced = 0;
         // One generator for the run, so that the thresholds that a license key has reached are in their order.
         let ids = Mutex::new(IdGenerator::new(now));
@@ -54,7 +58,10 @@ impl Table {
             for mut query in reaching(threshold, from, now) {
                 loop {
                     let page = self.query(Query { limit: Some(PAGE), ..query.clone() }).await?;
-                    announced += self.announce_page(page.items, threshold, &ids, now).await?;
+                    // Webhooks are sent of events that are written soon after their time.
+                    let written_at = clock.now();
+                    lock(&ids).continue_at(written_at);
+                    announced += self.announce_page(page.items, threshold, &ids, written_at).await?;
                     match page.next {
                         Some(next) => query.after = Some(next),
                         None => break,

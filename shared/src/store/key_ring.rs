@@ -1,5 +1,6 @@
 //! The signing key ring: one partition that is read as a whole and updated under a version condition.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -21,6 +22,8 @@ use crate::domain::{
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct RingRecord {
     version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_at: Option<Timestamp>,
     #[serde(rename = "made", default)]
     keys_created: u32,
     #[serde(rename = "making", default)]
@@ -53,8 +56,8 @@ impl Table {
             let sort_key = item.get("SK").and_then(|sk| sk.as_s().ok()).map(String::as_str).unwrap_or_default();
             match sort_key {
                 keys::RING => {
-                    let RingRecord { version, keys_created, pending_key } = from_item(item)?;
-                    ring = KeyRing { version, keys_created, pending_key, ..ring };
+                    let RingRecord { version, created_at, keys_created, pending_key } = from_item(item)?;
+                    ring = KeyRing { created_at, version, keys_created, pending_key, ..ring };
                 }
                 keys::ROOTS => ring.roots = from_item::<RootsRecord>(item)?.roots,
                 keys::SIGNED_SET => ring.signed_set = Some(from_item(item)?),
@@ -79,6 +82,7 @@ impl Table {
     ) -> Result<bool, StoreError> {
         let record = RingRecord {
             version: ring.version + 1,
+            created_at: if ring.version == 0 { Some(source.at) } else { ring.created_at },
             keys_created: ring.keys_created + u32::from(update.added.is_some()),
             pending_key: if update.added.is_some() { None } else { update.pending_key.or(ring.pending_key) },
         };

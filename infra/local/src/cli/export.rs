@@ -25,6 +25,9 @@ use super::{
 /// The parameter with the type of the lines.
 const TYPE: &str = "type";
 const OUTPUT: &str = "output";
+/// The parameters with the range of time of events.
+const RANGE: [(&str, &str); 2] =
+    [("since", "Export only events at this time or later"), ("until", "Export only events at this time or earlier")];
 
 /// Returns the command. The types are read from the OpenAPI document when it is used.
 pub(super) fn command(name: &'static str) -> Command {
@@ -33,7 +36,8 @@ pub(super) fn command(name: &'static str) -> Command {
         let line_type = Arg::new(TYPE).value_name("TYPE").required(true).value_parser(types());
         let output = Arg::new(OUTPUT).long(OUTPUT).value_name("FILE").value_parser(value_parser!(PathBuf));
         let output = output.help("File to write, instead of standard output; only its owner can read it");
-        command.args([line_type.help("What to export"), output])
+        let range = RANGE.map(|(name, help)| Arg::new(name).long(name).value_name("TIME").help(help));
+        command.args([line_type.help("What to export"), output]).args(range)
     })
 }
 
@@ -57,7 +61,7 @@ pub(super) async fn export(matches: &ArgMatches) -> Result<(), CliError> {
     let client = ApiClient::new(&credentials::load(environment_variable)?)?;
     let request = ApiRequest {
         path: segments(operation.path),
-        query: vec![(TYPE, line_type)],
+        query: std::iter::once((TYPE, line_type)).chain(range(matches)).collect(),
         body: None,
         lines: None,
         idempotency_key: None,
@@ -67,6 +71,11 @@ pub(super) async fn export(matches: &ArgMatches) -> Result<(), CliError> {
     let progress = Progress::new(is_alone);
     write_pages(&client, operation, request, &mut destination, progress).await?;
     destination.finish()
+}
+
+/// Returns the parameters of the range of time that are given.
+fn range(matches: &ArgMatches) -> impl Iterator<Item = (&'static str, String)> {
+    RANGE.into_iter().filter_map(|(name, _)| Some((name, matches.get_one::<String>(name)?.clone())))
 }
 
 async fn write_pages(

@@ -171,6 +171,10 @@ pub enum AttemptOutcome {
 /// The maximum size of the body of a response that is stored, in bytes.
 pub const MAX_RESPONSE_BYTES: usize = 1024;
 
+/// The maximum number of bytes of an event that is sent. The largest events, updates of pricing tiers with 500 features, have half
+/// of it.
+pub const MAX_EVENT_BYTES: usize = 256 * 1024;
+
 /// Why no response was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -188,6 +192,8 @@ pub enum SendError {
     UrlForbidden,
     /// The event could not be read.
     EventUnavailable,
+    /// The event has more than 262,144 bytes.
+    EventTooLarge,
 }
 
 impl AttemptOutcome {

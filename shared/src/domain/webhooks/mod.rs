@@ -10,7 +10,8 @@ pub mod signature;
 
 pub use address::AddressPolicy;
 pub use delivery::{
-    Attempt, AttemptOutcome, DeliveredEvent, Delivery, DeliveryId, DeliveryState, DeliveryStatus, SendError,
+    Attempt, AttemptOutcome, DeliveredEvent, Delivery, DeliveryId, DeliveryState, DeliveryStatus, MAX_EVENT_BYTES,
+    SendError,
 };
 pub use endpoint::{EndpointHealth, WebhookEndpoint};
 pub use endpoint_url::{WebhookUrlError, parse_url};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::try_join;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::health::{StoredHealth, health_item, parse_health};
@@ -18,7 +18,7 @@ use crate::{
         StoreError, Table,
         events::event_item,
         idempotency::Completion,
-        item::{Item, b, from_item, key_only_item, n, to_item},
+        item::{Item, TTL_ATTRIBUTE, b, from_item, key_only_item, n, to_item},
         keys,
         table::Query,
         transaction::{CommitOutcome, Condition, ItemUpdate, Transaction},
@@ -72,6 +72,8 @@ struct EndpointRecord {
     version: u64,
 }
 
+/// How long the health of a deleted endpoint is kept. Much longer than an attempt takes.
+const HEALTH_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 const CURRENT_SECRET: &str = "secret";
 const PREVIOUS_SECRET: &str = "previous_secret";
 
@@ -208,8 +210,8 @@ impl Table {
         }
     }
 
-    /// Replaces an endpoint and its secrets, unless an operator has changed it since it was read. Returns whether it was
-    /// replaced.
+    /// Replaces an endpoint and its secrets, unless an operator has changed it since it was read, or its health has changed and it is
+    /// activated. Returns whether it was replaced.
     pub async fn replace_webhook_endpoint(
         &self,
         read: &StoredWebhookEndpoint,
@@ -226,12 +228,17 @@ impl Table {
         };
         let mut transaction = Transaction::new();
         transaction.put(endpoint_item(&changed)?, as_read(read)).put_always(event_item(event)?);
+        if endpoint.delivers_from != read.endpoint.delivers_from {
+            // Attempts that began before the activation cannot record the health any more.
+            let healthy = next_health(read, endpoint.delivers_from, EndpointHealth::Healthy);
+            transaction.put(health_item(&healthy)?, health_as_read(read));
+        }
         let outcome = self.commit_with_completion(transaction, completion).await?;
         Ok(matches!(outcome, CommitOutcome::Done))
     }
 
-    /// Deletes an endpoint, unless an operator has changed it since it was read. Returns whether it was deleted. Its deliveries
-    /// are no longer attempted and expire.
+    /// Deletes an endpoint, unless it or its health has changed since it was read. Returns whether it was deleted. Its deliveries are
+    /// no longer attempted and expire. So does its health, which is kept so that an attempt that is being made cannot record it.
     pub async fn delete_webhook_endpoint(
         &self,
         read: &StoredWebhookEndpoint,
@@ -239,35 +246,27 @@ impl Table {
     ) -> Result<bool, StoreError> {
         let id = read.endpoint.id;
         let remove_id = ItemUpdate::new(keys::webhook_endpoint_ids(), Condition::default());
+        let mut health = health_item(&next_health(read, read.endpoint.delivers_from, read.endpoint.health))?;
+        health.insert(TTL_ATTRIBUTE.to_owned(), n((event.at + HEALTH_LIFETIME).as_second()));
         let mut transaction = Transaction::new();
         transaction
             .delete(keys::webhook_endpoint(id), as_read(read))
             .update(&remove_id.remove_members("ids", ids(id)))
-            .delete_always(keys::webhook_health(id))
+            .put(health, health_as_read(read))
             .put_always(event_item(event)?);
         Ok(matches!(self.commit(&transaction).await?, CommitOutcome::Done))
     }
 
-    /// Records the health of an endpoint, with an event if it was disabled, unless it has changed since it was read. Returns
-    /// whether it was recorded.
+    /// Records the health of an endpoint, with an event if it was disabled, unless the health has changed since it was read,
+    /// which an activation and the deletion of the endpoint do. Returns whether it was recorded.
     pub async fn record_webhook_health(
         &self,
         read: &StoredWebhookEndpoint,
         health: EndpointHealth,
         event: Option<&Event>,
     ) -> Result<bool, StoreError> {
-        let as_read = match read.health_revision {
-            None => Condition::absent(),
-            Some(revision) => Condition::new("revision = :read").value(":read", n(revision)),
-        };
-        let changed = StoredHealth {
-            endpoint: read.endpoint.id,
-            delivers_from: read.endpoint.delivers_from,
-            health,
-            revision: read.health_revision.unwrap_or(0) + 1,
-        };
         let mut transaction = Transaction::new();
-        transaction.put(health_item(&changed)?, as_read);
+        transaction.put(health_item(&next_health(read, read.endpoint.delivers_from, health))?, health_as_read(read));
         if let Some(event) = event {
             transaction.put_always(event_item(event)?);
         }
@@ -295,6 +294,19 @@ const SET_INDEX: usize = 2;
 
 fn as_read(read: &StoredWebhookEndpoint) -> Condition {
     Condition::new("version = :read").value(":read", n(read.version))
+}
+
+fn health_as_read(read: &StoredWebhookEndpoint) -> Condition {
+    match read.health_revision {
+        None => Condition::absent(),
+        Some(revision) => Condition::new("revision = :read").value(":read", n(revision)),
+    }
+}
+
+/// Returns the next health of an endpoint, in the activation that began at `delivers_from`.
+fn next_health(read: &StoredWebhookEndpoint, delivers_from: Timestamp, health: EndpointHealth) -> StoredHealth {
+    let revision = read.health_revision.unwrap_or(0) + 1;
+    StoredHealth { endpoint: read.endpoint.id, delivers_from, health, revision }
 }
 
 fn ids(id: WebhookEndpointId) -> AttributeValue {

@@ -20,7 +20,7 @@ async fn renew(stack: &Stack, license: &IssuedLicense, expires_after_days: i64) 
 
 /// Runs the announcements now. Returns their number.
 async fn announce(stack: &Stack) -> usize {
-    stack.local.app.table.announce_expiries(stack.clock.now()).await.unwrap()
+    stack.local.app.table.announce_expiries(&stack.clock).await.unwrap()
 }
 
 /// Runs the announcements four times a day for a number of days.
@@ -144,10 +144,9 @@ async fn a_failed_run_is_repeated_and_announces_nothing_twice() {
     // The response to some transactions is lost, and others do not arrive.
     stack.faults.add(Rule::new("TransactWriteItems", Fault::LoseResponse));
     stack.faults.add(Rule::new("PutItem", Fault::RefuseConnection).always());
-    table.announce_expiries(stack.clock.now()).await.unwrap_err();
+    table.announce_expiries(&stack.clock).await.unwrap_err();
     stack.faults.clear();
-    let (one, other) =
-        tokio::join!(table.announce_expiries(stack.clock.now()), table.announce_expiries(stack.clock.now()));
+    let (one, other) = tokio::join!(table.announce_expiries(&stack.clock), table.announce_expiries(&stack.clock));
     one.unwrap();
     other.unwrap();
     announce(&stack).await;

@@ -98,6 +98,20 @@ async fn failures_without_a_response_are_named_and_repeated() {
 }
 
 #[tokio::test]
+async fn event_that_is_too_large_is_not_sent() {
+    let installation = Installation::start().await;
+    let event = installation.create_event().await;
+    let items = installation.stack.items().await;
+    let mut item = items.into_iter().find(|item| item["id"]["S"] == *event).expect("the event has an item");
+    item["data"]["M"]["reason"] = json!({"S": "a".repeat(256 * 1024)});
+    installation.stack.call_dynamodb("PutItem", json!({"Item": item})).await;
+    installation.send().await;
+    assert_eq!(installation.receiver.ids(), [""; 0]);
+    assert_eq!(installation.delivery(&event).await["error"], "event_too_large");
+    assert_eq!(installation.current_endpoint().await["failing_since"], Value::Null);
+}
+
+#[tokio::test]
 async fn slow_response_is_a_timeout() {
     let installation = Installation::start_with(Options { webhooks: impatient(), ..Options::default() }).await;
     for behavior in [Behavior::Hold(Gate::default()), Behavior::UnfinishedBody] {

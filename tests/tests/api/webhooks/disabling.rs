@@ -105,7 +105,7 @@ async fn old_url_that_is_gone_does_not_disable_the_endpoint_after_it_was_activat
     let installation = Installation::start().await;
     let Installation { stack, receiver, .. } = &installation;
     let gate = signet_tests::Gate::default();
-    receiver.set_behavior(Behavior::Hold(gate.clone()));
+    receiver.set_behavior(Behavior::HoldStatus(gate.clone(), 410));
     installation.create_event().await;
     let worker = stack.local.webhooks.clone();
     let sending = tokio::spawn(async move { worker.run_once().await.unwrap() });
@@ -119,4 +119,22 @@ async fn old_url_that_is_gone_does_not_disable_the_endpoint_after_it_was_activat
     sending.await.unwrap();
     let endpoint = installation.current_endpoint().await;
     assert_eq!((&endpoint["is_active"], &endpoint["failing_since"]), (&json!(true), &Value::Null));
+    assert_eq!(disabled_events(&installation).await, [Value::Null; 0]);
+}
+
+#[tokio::test]
+async fn attempt_that_ends_after_the_endpoint_was_deleted_records_nothing() {
+    let installation = Installation::start().await;
+    let Installation { stack, receiver, .. } = &installation;
+    let gate = signet_tests::Gate::default();
+    receiver.set_behavior(Behavior::HoldStatus(gate.clone(), 410));
+    installation.create_event().await;
+    let worker = stack.local.webhooks.clone();
+    let sending = tokio::spawn(async move { worker.run_once().await.unwrap() });
+    receiver.wait_for(1).await;
+    let path = format!("webhook-endpoints/{}", installation.endpoint_id());
+    stack.operator.delete(&path).await.expect_status(204);
+    gate.open();
+    sending.await.unwrap();
+    assert_eq!(disabled_events(&installation).await, [Value::Null; 0]);
 }

@@ -91,6 +91,11 @@ impl ActivityNames<'_> {
             EventData::ProductCreated(product) => Some(product.name.clone()),
             EventData::PricingTierCreated(tier) => Some(tier.name.clone()),
             EventData::ProductFeatureCreated(feature) => Some(feature.name.clone()),
+            EventData::WebhookEndpointUpdated(changes)
+                if changes.changes.contains_key("previous_secret_expires_at") =>
+            {
+                Some("secret rotated".to_owned())
+            }
             EventData::ProductUpdated(changes)
             | EventData::PricingTierUpdated(changes)
             | EventData::ProductFeatureUpdated(changes)

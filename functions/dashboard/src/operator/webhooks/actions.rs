@@ -87,7 +87,7 @@ impl WebhookAction {
                 html! { "Sends events of this time again, also those that happened before the endpoint was created." }
             }
             Self::Delete => html! {
-                "Events are no longer sent to " strong { (endpoint.url) } ", and its deliveries are deleted. This can't be undone."
+                "Events are no longer sent to " strong { (endpoint.url) } ", also those that are pending. This can't be undone."
             },
         }
     }

@@ -38,7 +38,7 @@ pub(super) async fn handler(
     let event = table.event_record(&delivery.event.partition, delivery.event.id).await?;
     let body = event.map(|event| event.to_json()).transpose().map_err(|error| Problem::internal(error.to_string()))?;
     let content = html! {
-        (description_list(&details(&delivery)))
+        (description_list(&details(&delivery, endpoint.is_active())))
         (section("Request", &html! {}, &request(&delivery, body.as_deref())))
         (section("Response", &html! {}, &response(delivery.last_attempt.as_ref())))
     };
@@ -56,10 +56,11 @@ pub(super) async fn handler(
     Ok(layout.notice(notice).render(&viewer))
 }
 
-fn details(delivery: &Delivery) -> Vec<(&'static str, Markup)> {
+fn details(delivery: &Delivery, is_active: bool) -> Vec<(&'static str, Markup)> {
+    let next_attempt = delivery.due_at().map(|at| if is_active { format::exact_date_time(at) } else { when_active() });
     vec![
         ("Attempts", html! { (format::number(delivery.attempts.into())) }),
-        ("Next attempt", format::or(delivery.due_at().map(format::exact_date_time), "–")),
+        ("Next attempt", format::or(next_attempt, "–")),
         ("Created", format::exact_date_time(delivery.created_at)),
         ("Event ID", copyable(&delivery.event.id.to_string(), "event ID")),
         ("Delivery ID", copyable(&delivery.id().to_string(), "delivery ID")),
@@ -106,6 +107,11 @@ fn response(attempt: Option<&Attempt>) -> Markup {
     }
 }
 
+/// When a delivery to an endpoint that is not active is attempted.
+pub(super) fn when_active() -> Markup {
+    html! { "When the endpoint is active" }
+}
+
 /// How an attempt ended, in a few words.
 pub(super) fn outcome(outcome: &AttemptOutcome) -> String {
     match outcome {
@@ -117,6 +123,7 @@ pub(super) fn outcome(outcome: &AttemptOutcome) -> String {
             SendError::ConnectionFailed => "Connection failed",
             SendError::UrlForbidden => "URL not allowed",
             SendError::EventUnavailable => "Event can't be read",
+            SendError::EventTooLarge => "Event is too large",
         }
         .to_owned(),
     }

@@ -15,7 +15,7 @@ use webhooks::{endpoint::EndpointResource, list_deliveries::list_deliveries};
 
 use super::{
     actions::{WebhookAction, action_button},
-    delivery::outcome,
+    delivery::{outcome, when_active},
     endpoint::{delivery_badge, disabled_text, read, resource, status_badge},
 };
 use crate::{
@@ -58,13 +58,13 @@ pub(super) async fn handler(
     let content = html! {
         (health_banner(&endpoint))
         (description_list(&details(&endpoint)))
-        (section("Deliveries", &action_button(id, WebhookAction::Replay), &html! {
+        (section("Deliveries", &html! { @if endpoint.is_active { (action_button(id, WebhookAction::Replay)) } }, &html! {
             (filter_form(&path, query.status))
             @if found.items.is_empty() && found.next.is_none() {
                 (empty_state("No deliveries", "Deliveries of the last 30 days appear here.", &html! {}))
             } @else {
                 @if found.items.is_empty() { p.muted { "Nothing on this page matches. Older deliveries may." } }
-                (delivery_table(&found.items, ctx.now))
+                (delivery_table(&found.items, endpoint.is_active, ctx.now))
                 (pagination(&paging, found.next.as_deref(), |cursor| links::with_query(&path, &[("status", status), ("cursor", cursor)])))
             }
         }))
@@ -74,7 +74,7 @@ pub(super) async fn handler(
         .badge(status_badge(&endpoint))
         .actions(html! {
             (link_button(&links::activity_of(&id.to_string()), "Activity"))
-            (action_button(id, WebhookAction::Test))
+            @if endpoint.is_active { (action_button(id, WebhookAction::Test)) }
             (link_button(&format!("{path}/edit"), "Edit"))
             (action_button(id, WebhookAction::RotateSecret))
             (action_button(id, WebhookAction::Delete))
@@ -125,7 +125,7 @@ fn filter_form(path: &str, selected: Option<DeliveryStatus>) -> Markup {
     }
 }
 
-fn delivery_table(deliveries: &[Delivery], now: Timestamp) -> Markup {
+fn delivery_table(deliveries: &[Delivery], is_active: bool, now: Timestamp) -> Markup {
     let row = |delivery: &Delivery| {
         vec![
             html! { a href=(links::webhook_delivery(&delivery.id().to_string())) { (delivery.event.kind) } },
@@ -134,12 +134,10 @@ fn delivery_table(deliveries: &[Delivery], now: Timestamp) -> Markup {
             html! { (format::number(delivery.attempts.into())) },
             format::or(delivery.last_attempt.as_ref().map(|attempt| format::date_time(attempt.at)), "–"),
             format::or(
-                delivery.due_at().map(|at| {
-                    if at > now {
-                        format::time_until(at, now)
-                    } else {
-                        html! { "Now" }
-                    }
+                delivery.due_at().map(|at| match at {
+                    _ if !is_active => when_active(),
+                    at if at > now => format::time_until(at, now),
+                    _ => html! { "Now" },
                 }),
                 "–",
             ),
