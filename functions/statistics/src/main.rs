@@ -29,7 +29,7 @@ const MAX_ERASURE_WRITES: usize = 10_000;
 /// that are left, the time of the statistics and the number of license keys by status. The next invocation retries after a
 /// failure.
 async fn update(table: &Table, clock: &Clock) -> Result<Value, Error> {
-    let announced = table.announce_expiries(&clock).await;
+    let announced = table.announce_expiries(clock).await;
     let announced = announced.inspect_err(|error| tracing::error!(%error, "announcing expiries failed"));
     let erasures_left = table
         .continue_erasures(clock.now(), MAX_ERASURE_WRITES)
