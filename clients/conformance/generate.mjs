@@ -79,6 +79,8 @@ const problem = (status, code, more = {}, headers = {}) => ({
 const page = (status, headers = {}) => ({ status, headers: { 'content-type': 'text/html', ...headers }, body: '<html><body>Sign in to the network</body></html>' })
 const fault = (kind) => ({ fault: kind })
 const done = jsonBody(200, { id: ACTIVATION, status: 'deactivated' })
+// A response during which another process stores a refusal.
+const raced = (response, code = 'revoked') => ({ ...response, during: { 'refusal.json': json({ id: 'other', code, at: NOW, retry_at: null }), 'token.json': null } })
 const keysResponse = (set = SET) => ({ status: 200, headers: { 'content-type': 'application/jwt' }, body: set })
 
 // Expected requests.
@@ -219,9 +221,27 @@ scenario('activate sends what the app says of the machine', 'The dashboard shows
   advance(945),
   run([ok(T0, { now: NOW + 945 })], [heartbeat(T0, { app_version: '4.2.0', os: 'linux x86_64', hostname: 'build-07' })], active(), 945))
 
+scenario('texts about the machine are cut to the lengths that the API allows', 'Bytes count, and no character is cut in half.', {
+  options: { machine_name: `x${'é'.repeat(60)}`, app_version: `4.2.0-${'€'.repeat(20)}`, os: '😀'.repeat(17), hostname: 'h'.repeat(65) } },
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()],
+    requests: [activation(KEY, { machine_name: `x${'é'.repeat(49)}`, app_version: `4.2.0-${'€'.repeat(8)}`, os: '😀'.repeat(16), hostname: 'h'.repeat(64) }), fetchKeys], state: active(), next: 945 }),
+  advance(945),
+  run([ok(T0, { now: NOW + 945 })], [heartbeat(T0, { app_version: `4.2.0-${'€'.repeat(8)}`, os: '😀'.repeat(16), hostname: 'h'.repeat(64) })], active(), 945))
+
+scenario('texts about the machine have no control and invisible characters', 'The API refuses them. A text of which nothing is left is not sent.', {
+  options: { machine_name: '\ufeffBüro\u200b 7\u202e\n', app_version: '4.2\u0007.0', os: '\u2060linux\u00ad x86_64\u0085', hostname: '\u0000\u200d' } },
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()], requests: [activation(KEY, { machine_name: 'Büro 7', app_version: '4.2.0', os: 'linux x86_64' }), fetchKeys], state: active(), next: 945 }),
+  call('offline_request', {}, { result: { product: PRODUCT, machine_id: 'machine-1', machine_name: 'Büro 7' } }))
+
 scenario('the license key is not stored if that is switched off', 'The app keeps it itself.', { options: { keep_license_key: false } },
   open(unactivated, null),
   call('activate', { license_key: KEY }, { responses: [ok(T0), keysResponse()], requests: [activation(), fetchKeys], state: active(), next: 945, storage: { 'license-key': null } }))
+
+scenario('a license key that an earlier version stored is removed if that is switched off', 'It is removed at the start.', { storage: stored(), options: { keep_license_key: false } },
+  open(active(), 900, { storage: { 'license-key': null, 'token.json': { token: T0 } } }),
+  call('release', {}, { responses: [done], requests: [deactivation()], state: unactivated, next: null, storage: { 'license-key': null } }))
 
 for (const code of ['revoked', 'superseded', 'generation_outdated']) {
   scenario(`activate is refused with ${code}`, 'The refusal survives a restart, and the license key is not stored.', {},
@@ -232,9 +252,10 @@ for (const code of ['revoked', 'superseded', 'generation_outdated']) {
     open(refused(code), null))
 }
 
+const noSuchKey = 'the license key was not activated: there is no such license key'
 scenario('activate with a license key that does not exist changes nothing', 'The user mistypes it.', {},
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [problem(404, 'not_found')], requests: [activation()], error: 'not_found', message: ['detail of not_found'], state: unactivated, next: null, changes: [],
+  call('activate', { license_key: KEY }, { responses: [problem(404, 'not_found')], requests: [activation()], error: 'not_found', message: [noSuchKey], message_excludes: ['detail of not_found'], state: unactivated, next: null, changes: [],
     storage: { 'license-key': null, 'token.json': null, 'refusal.json': null } }),
   call('activate', { license_key: OTHER_KEY }, { responses: [ok(T0, { status: 201 }), keysResponse()], requests: [activation(OTHER_KEY), fetchKeys], state: active(), next: 945, storage: { 'license-key': OTHER_KEY } }))
 
@@ -323,6 +344,16 @@ scenario('the message of an error has one line', 'It is written to a log.', {},
   call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { detail: 'the first line\nthe second line', errors: [{ pointer: '/os', code: 'invalid_value', detail: 'is\tnot valid' }] })],
     requests: [activation()], error: 'invalid_value', message: ['the first line the second line', '/os: is not valid'], state: unactivated, next: null }))
 
+scenario('the message of an error keeps the spaces of a detail', 'They are not joined.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { detail: 'one  two\t\nthree' })], requests: [activation()], error: 'invalid_value', message: ['the license key was not activated: one  two  three'], state: unactivated, next: null }))
+
+const partOfField = [{ pointer: '/os' }, { detail: 'x' }, { pointer: 7, detail: 'x' }, { pointer: '/os', detail: null }]
+scenario('the message of an error leaves out fields without a pointer or a detail', 'They do not count.', {},
+  open(unactivated, null),
+  call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { errors: [...partOfField, { pointer: '/hostname', code: 'invalid_value', detail: 'is not valid' }] })], requests: [activation()], error: 'invalid_value',
+    message: ['the license key was not activated: detail of invalid_value; /hostname: is not valid'], state: unactivated, next: null }))
+
 scenario('the message of an error has at most 300 characters of a detail', 'A proxy can answer with a long text.', {},
   open(unactivated, null),
   call('activate', { license_key: KEY }, { responses: [problem(422, 'invalid_value', { detail: 'd'.repeat(5000) })], requests: [activation()], error: 'invalid_value', message: ['d'.repeat(300)], state: unactivated, next: null }))
@@ -364,45 +395,52 @@ for (const [what, bad] of Object.entries({
 
 // A token for a license key of another product of the same vendor.
 const WRONG = token({ claims: { aud: 'borealis' } })
+// The activation took a seat.
+const wrong = (text = WRONG) => ok(text, { status: 201 })
 const wrongProduct = 'it is for the product "borealis", not "atlas"'
 
 scenario('activate with a license key of another product changes nothing', 'The client frees the seat at once.', {},
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [ok(WRONG, { status: 201 }), keysResponse(), done], requests: [activation(), fetchKeys, deactivation(WRONG)], error: 'wrong_product',
+  call('activate', { license_key: KEY }, { responses: [wrong(), keysResponse(), done], requests: [activation(), fetchKeys, deactivation(WRONG)], error: 'wrong_product',
     message: [`the license key was not activated: ${wrongProduct}`], state: unactivated, next: null, changes: [], storage: { 'license-key': null, 'token.json': null, 'refusal.json': null, 'keys.jwt': SET } }),
   call('diagnose', {}, { contains: ['last failure: 2026-01-15T12:00:00Z, activate: wrong_product\n'] }))
 
 for (const [what, response] of [['without network', fault('timeout')], ['with a refusal', problem(409, 'borrow_return_limit')], ['with a page', page(503)]]) {
   scenario(`a seat of another product that cannot be freed ${what}`, 'Its lease ends by itself. The present license stays in use.', { storage: stored() },
     open(active(), 900),
-    call('activate', { license_key: OTHER_KEY }, { responses: [ok(WRONG), response], requests: [activation(OTHER_KEY), deactivation(WRONG)], error: 'wrong_product', message: [wrongProduct], state: active(), next: 900, changes: [],
+    call('activate', { license_key: OTHER_KEY }, { responses: [wrong(), response], requests: [activation(OTHER_KEY), deactivation(WRONG)], error: 'wrong_product', message: [wrongProduct], state: active(), next: 900, changes: [],
       storage: { 'license-key': KEY, 'token.json': { token: T0 }, 'refusal.json': null } }),
     call('diagnose', {}, { contains: ['last failure: 2026-01-15T12:00:00Z, activate: wrong_product\n'] }))
 }
 
+scenario('a seat of another product that the machine had already is kept', 'Another app of the vendor has the same machine id. Status 200 says that the activation took no seat.', { storage: stored() },
+  open(active(), 900),
+  call('activate', { license_key: OTHER_KEY }, { responses: [ok(WRONG)], requests: [activation(OTHER_KEY)], error: 'wrong_product', message: [wrongProduct], state: active(), next: 900, changes: [],
+    storage: { 'license-key': KEY, 'token.json': { token: T0 }, 'refusal.json': null } }))
+
 scenario('a token of another product is recognized whatever its times', 'The API reuses a token that is recent.', { storage: stored() },
   open(active(), 900),
-  call('activate', { license_key: OTHER_KEY }, { responses: [ok(token({ iat: NOW - 10 * DAY, claims: { aud: 'borealis' } })), done], requests: [activation(OTHER_KEY), deactivation(token({ iat: NOW - 10 * DAY, claims: { aud: 'borealis' } }))],
+  call('activate', { license_key: OTHER_KEY }, { responses: [wrong(token({ iat: NOW - 10 * DAY, claims: { aud: 'borealis' } })), done], requests: [activation(OTHER_KEY), deactivation(token({ iat: NOW - 10 * DAY, claims: { aud: 'borealis' } }))],
     error: 'wrong_product', state: active(), next: 900, changes: [], storage: { 'clock.json': CLOCK } }))
 
 const longProduct = token({ claims: { aud: `new\nproduct-${'x'.repeat(200)}` } })
 scenario('the name of another product in a message has one line of at most 100 characters', 'It is a text of a response.', {},
   open(unactivated, null),
-  call('activate', { license_key: KEY }, { responses: [ok(longProduct), keysResponse(), done], requests: [activation(), fetchKeys, deactivation(longProduct)], error: 'wrong_product',
+  call('activate', { license_key: KEY }, { responses: [wrong(longProduct), keysResponse(), done], requests: [activation(), fetchKeys, deactivation(longProduct)], error: 'wrong_product',
     message: [`it is for the product "new product-${'x'.repeat(88)}", not "atlas"`], state: unactivated, next: null }))
 
 scenario('activate with the stored license key that is of another product is refused', 'The app file has another product since.', { storage: stored() },
   open(active(), 900),
-  call('activate', { license_key: KEY }, { responses: [ok(WRONG), done], requests: [activation(), deactivation(WRONG)], error: 'wrong_product', message: [wrongProduct], state: refused('wrong_product'), next: null, changes: [refused('wrong_product')],
+  call('activate', { license_key: KEY }, { responses: [wrong(), done], requests: [activation(), deactivation(WRONG)], error: 'wrong_product', message: [wrongProduct], state: refused('wrong_product'), next: null, changes: [refused('wrong_product')],
     storage: { 'license-key': KEY, 'token.json': null, 'refusal.json': { code: 'wrong_product', retry_at: null } } }))
 
 scenario('the background task activates with a license key of another product', 'It does not try again. The app calls activate, or refresh.', { storage: stored({ token: null }) },
   open(waiting(), 2.5),
   advance(3),
-  run([ok(WRONG), done], [activation(), deactivation(WRONG)], refused('wrong_product'), null, { changes: [refused('wrong_product')] }),
+  run([wrong(), done], [activation(), deactivation(WRONG)], refused('wrong_product'), null, { changes: [refused('wrong_product')] }),
   call('restart', {}),
   open(refused('wrong_product'), null),
-  call('refresh', {}, { responses: [ok(WRONG), fault('timeout')], requests: [activation(), deactivation(WRONG)], state: refused('wrong_product'), next: null }),
+  call('refresh', {}, { responses: [wrong(), fault('timeout')], requests: [activation(), deactivation(WRONG)], state: refused('wrong_product'), next: null }),
   call('activate', { license_key: OTHER_KEY }, { responses: [ok(token({ iat: NOW + 3 }), { now: NOW + 3 })], requests: [activation(OTHER_KEY)], state: active(NOW + 3 + HOUR), next: 945, storage: { 'license-key': OTHER_KEY, 'refusal.json': null } }))
 
 const RETRIED = ['seat_limit_reached', 'suspended', 'expired', 'product_inactive', 'not_activated', 'token_invalid', 'machine_mismatch']
@@ -454,6 +492,11 @@ scenario('a response that contains the stored license key or the token', 'The me
   advance(900),
   run([problem(403, `not-${T0}`)], [heartbeat()], active(), 5),
   call('diagnose', {}, { contains: ['last failure: 2026-01-15T12:15:00Z, heartbeat: not-…\n'], excludes: [T0.slice(0, 9), KEY] }))
+
+scenario('a license key that is shorter than 8 characters is shown', 'It is none, and may be part of a word.', {},
+  open(unactivated, null),
+  call('activate', { license_key: 'invalid' }, { responses: [problem(422, 'invalid_value')], requests: [activation('invalid')], error: 'invalid_value', message: ['the license key was not activated: detail of invalid_value'], state: unactivated, next: null }),
+  call('activate', { license_key: 'invalid_' }, { responses: [problem(422, 'invalid_value')], requests: [activation('invalid_')], error: 'invalid_value', message: ['the license key was not activated: detail of …value'], state: unactivated, next: null }))
 
 // ---------------------------------------------------------------------------------------------------------------------
 file('heartbeats')
@@ -648,7 +691,7 @@ scenario('a clock that was ahead does not make key sets expire', 'The smaller of
   storage: stored({ token: token({ exp: NOW + 40 * DAY }), next: NOW + DAY, set: keySet({ iat: NOW + 30 * DAY - HOUR - 1 }), clock: { ...CLOCK, last_seen: NOW + 30 * DAY } }) },
   open(tampered, 2.5),
   advance(3),
-  run([ok(token({ iat: NOW + 3, key: 'previous' }), { now: NOW + 3 }), keysResponse(keySet({ iat: NOW + 30 * DAY, exp: NOW + 30 * DAY - 1, of: ['previous'] }))], [heartbeat(token({ exp: NOW + 40 * DAY })), fetchKeys], active(NOW + 3 + HOUR), 945))
+  run([ok(token({ iat: NOW + 3, key: 'previous' }), { now: NOW + 3 }), keysResponse(keySet({ iat: NOW + 30 * DAY, exp: NOW + 30 * DAY - 1, of: ['previous'] }))], [activation(), fetchKeys], active(NOW + 3 + HOUR), 945))
 
 scenario('a key set that the second root key signed is stored', 'Root keys are replaced with a release of the app.', { storage: stored(), start: NOW + 900 },
   open(active(), 2.5), advance(3),
@@ -706,9 +749,9 @@ scenario('a clock that is set back by more than a day stops the app', 'An answer
   open(active(), 900),
   setClock(-DAY - 1, tampered, { next: 0 }),
   call('has', { feature: 'export.pdf' }, { result: false }),
-  run([fault('connection')], [heartbeat()], tampered, 5, { changes: [tampered] }),
+  run([fault('connection')], [activation()], tampered, 5, { changes: [tampered], storage: { 'token.json': { token: T0 } } }),
   advance(5),
-  run([ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], [heartbeat()], active(NOW + 5 + HOUR), 945, { changes: [active(NOW + 5 + HOUR)],
+  run([ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], [activation()], active(NOW + 5 + HOUR), 945, { changes: [active(NOW + 5 + HOUR)],
     storage: { 'clock.json': { last_seen: NOW + 5, behind: DAY + 1, set_back: 0, reference: NOW + 5 } } }),
   call('restart', {}),
   open(active(NOW + 5 + HOUR), 945))
@@ -769,19 +812,45 @@ scenario('a clock that was far ahead does not lock out later tokens', 'The store
   setClock(-400 * DAY),
   open(tampered, 2.5),
   advance(3),
-  run([keysResponse(), ok(token({ iat: NOW + 3 }), { now: NOW + 3 })], [fetchKeys, heartbeat()], active(NOW + 3 + HOUR), 945, { storage: { 'clock.json': { last_seen: NOW + 3, behind: 0, set_back: 0 } } }))
+  run([keysResponse(), ok(token({ iat: NOW + 3 }), { now: NOW + 3 })], [fetchKeys, activation()], active(NOW + 3 + HOUR), 945, { storage: { 'clock.json': { last_seen: NOW + 3, behind: 0, set_back: 0 } } }))
 
 scenario('a refusal is an answer, too', 'A clock that was set back does not hide it.', { storage: stored() },
   open(active(), 900),
   setClock(-2 * DAY, tampered, { next: 0 }),
-  run([problem(403, 'revoked')], [heartbeat()], refused('revoked'), null))
+  run([problem(403, 'revoked')], [activation()], refused('revoked'), null))
 
-scenario('the same token as an answer does not clear the clock', 'The API reuses a recent token. A response that was recorded could be replayed, so only a later time counts.', { storage: stored() },
+scenario('a refused activation after a clock that was set back is a refusal', 'It is one with the stored license key.', { storage: stored() },
   open(active(), 900),
   setClock(-2 * DAY, tampered, { next: 0 }),
-  run([ok(T0, { now: NOW + 10 })], [heartbeat()], tampered, 5),
+  run([problem(409, 'seat_limit_reached')], [activation()], refused('seat_limit_reached'), HOUR + 30, { changes: [refused('seat_limit_reached')], storage: { 'token.json': null, 'license-key': KEY } }))
+
+scenario('refresh activates after a clock was set back', 'A heartbeat can bring the same token. The API signs another one for an activation.', { storage: stored() },
+  open(active(), 900),
+  setClock(-2 * DAY, tampered, { next: 0 }),
+  call('refresh', {}, { responses: [problem(503, 'unavailable')], requests: [activation()], state: tampered, next: 5 }),
+  call('refresh', {}, { responses: [ok(token({ iat: NOW + 1 }))], requests: [activation()], state: active(NOW + 1 + HOUR), next: 944, storage: { 'clock.json': { set_back: 0, reference: NOW + 1 } } }))
+
+scenario('the same token as an answer does not clear the clock', 'The API reuses a recent token. A response that was recorded could be replayed, so only a later time counts. Each of them is a failure.', { storage: stored({ key: null }) },
+  open(active(), 900),
+  setClock(-2 * DAY, tampered, { next: 0 }),
+  run([ok(T0, { now: NOW })], [heartbeat()], tampered, 5),
   advance(5),
-  run([ok(token({ iat: NOW + 15 }), { now: NOW + 15 })], [heartbeat()], active(NOW + 15 + HOUR), 945))
+  run([ok(T0, { now: NOW + 5 })], [heartbeat()], tampered, 10),
+  advance(10),
+  run([ok(T0, { now: NOW + 15 })], [heartbeat()], tampered, 20),
+  advance(20),
+  run([fault('dns')], [heartbeat()], tampered, 40),
+  advance(40),
+  run([ok(token({ iat: NOW + 75 }), { now: NOW + 75 })], [heartbeat()], active(NOW + 75 + HOUR), 945),
+  advance(945),
+  run([fault('dns')], [heartbeat(token({ iat: NOW + 75 }))], active(NOW + 75 + HOUR), 5))
+
+scenario('the same token as the answer to an activation is a failure, too', 'Only a later time counts.', { storage: stored() },
+  open(active(), 900),
+  setClock(-2 * DAY, tampered, { next: 0 }),
+  run([ok(T0, { now: NOW })], [activation()], tampered, 5),
+  advance(5),
+  run([ok(T0, { now: NOW + 5 })], [activation()], tampered, 10))
 
 scenario('the same token does not set the clock back', 'A response is replayed after the end of its token.', { storage: stored() },
   open(active(), 900),
@@ -799,7 +868,7 @@ scenario('another process has got an answer of the API', 'Its clock has the late
   open(active(), 900), { ...open(active(), 900), client: 'b' },
   setClock(-2 * DAY),
   { do: 'state', client: 'b', state: tampered, next: 0 },
-  run([ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], [heartbeat()], active(NOW + 5 + HOUR), 945),
+  run([ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], [activation()], active(NOW + 5 + HOUR), 945),
   { ...run([], [], active(NOW + 5 + HOUR), 945), client: 'b' })
 
 scenario('the clock of another process does not stop the time', 'Both observe the same clock, which is behind.', { storage: stored() },
@@ -883,6 +952,32 @@ for (const [what, text, reason] of [
     call('import_license_file', { file: text }, { error: 'license_file_invalid', message: [`the license file was not imported: ${reason}`], state: unactivated, next: null, storage: { 'token.json': null } }))
 }
 
+const aged = (iat) => fileOf(lasting(), { set: keySet({ iat }) })
+for (const [what, storage, start] of [
+  ['of the client', { 'clock.json': json(CLOCK) }, NOW - 10 * DAY],
+  ['of the wall clock', { 'clock.json': json({ ...CLOCK, behind: -10 * DAY }) }, NOW + 10 * DAY]
+]) {
+  scenario(`the later time is that ${what}: a license file whose key set is too old is refused`, 'A clock that was set back does not make it younger.', { storage, start },
+    open(unactivated, null),
+    call('import_license_file', { file: aged(Math.max(NOW, start) - 400 * DAY - 1) }, { error: 'license_file_invalid', message: [`the license file was not imported: ${badToken}`], state: unactivated, next: null, storage: { 'token.json': null } }))
+}
+
+const storedFile = (iat) => ({ 'token.json': json({ token: lasting(), next_heartbeat_at: NOW + 900, in_grace: false, grace_ends_at: null, license_file: aged(iat) }), 'clock.json': json(CLOCK) })
+scenario('the key set of a license file is 400 days old', 'The age is compared at the import and at each start.', {},
+  open(unactivated, null),
+  call('import_license_file', { file: aged(NOW - 400 * DAY) }, { state: active(NOW + 30 * DAY), next: 945 }),
+  call('restart', {}),
+  open(active(NOW + 30 * DAY), 945),
+  call('restart', {}),
+  advance(1),
+  open(unactivated, null))
+
+scenario('the key set of a stored license file is too old by the time of the client', 'The wall clock was set back.', { storage: storedFile(NOW - 400 * DAY - 1), start: NOW - DAY },
+  open(unactivated, null))
+
+scenario('the key set of a stored license file is too old by the wall clock', 'The wall clock is known to be ahead.', { storage: { ...storedFile(NOW - 400 * DAY + HOUR), 'clock.json': json({ ...CLOCK, behind: -DAY }) }, start: NOW + DAY },
+  open(unactivated, null))
+
 scenario('the key set of a license file verifies no other token', 'A file can contain a key that was condemned since.', {
   storage: { 'token.json': json({ token: T_PREVIOUS, next_heartbeat_at: NOW + 900, in_grace: false, grace_ends_at: null, license_file: fileOf(lasting(NOW, { key: 'previous' }), { set: keySet({ of: ['previous'] }) }) }), 'keys.jwt': SET } },
   open(unactivated, 2.5))
@@ -908,7 +1003,7 @@ scenario('the request text of a machine without a name', 'The name is optional.'
 
 scenario('the request text of an ephemeral machine is an error', 'A license file would end with the process.', { options: { ephemeral: true } },
   open(unactivated, null),
-  call('offline_request', {}, { error: 'ephemeral_machine_id', message: ['machine id'], state: unactivated, next: null }))
+  call('offline_request', {}, { error: 'ephemeral_machine_id', message: ['the request was not created: ', 'machine id'], state: unactivated, next: null }))
 
 scenario('a borrow of an ephemeral machine is an error without a request', 'The seat would be borrowed for a machine that does not come back. Nothing else is checked before.', { options: { ephemeral: true } },
   open(unactivated, null),
@@ -926,7 +1021,7 @@ scenario('a seat is borrowed', 'All tokens are valid until then.', { storage: st
 
 scenario('a borrow that is not allowed changes nothing', 'The tier does not allow it.', { storage: stored() },
   open(active(), 900),
-  call('borrow', { until: NOW + 50 * DAY }, { responses: [problem(403, 'borrow_not_allowed')], requests: [heartbeat(T0, { borrow_until: '2026-03-06T12:00:00Z' })], error: 'borrow_not_allowed', message: ['detail of borrow_not_allowed'], state: active(), next: 900 }))
+  call('borrow', { until: NOW + 50 * DAY }, { responses: [problem(403, 'borrow_not_allowed')], requests: [heartbeat(T0, { borrow_until: '2026-03-06T12:00:00Z' })], error: 'borrow_not_allowed', message: ['the seat was not borrowed: detail of borrow_not_allowed'], state: active(), next: 900 }))
 
 scenario('a borrow without network is an error', 'The app tells its user before the journey.', { storage: stored() },
   open(active(), 900),
@@ -944,7 +1039,7 @@ scenario('a borrow of a machine that lost its seat activates first', 'The borrow
 
 scenario('a borrow of a machine that lost its seat, with a license key of another product', 'The seat of the other product is freed.', { storage: stored() },
   open(active(), 900),
-  call('borrow', { until: NOW + 5 * DAY }, { responses: [problem(403, 'not_activated'), ok(WRONG), done], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' }), activation(), deactivation(WRONG)],
+  call('borrow', { until: NOW + 5 * DAY }, { responses: [problem(403, 'not_activated'), wrong(), done], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' }), activation(), deactivation(WRONG)],
     error: 'wrong_product', message: [`the seat was not borrowed: ${wrongProduct}`], state: refused('wrong_product'), next: null }))
 
 scenario('a borrow of a refused license is an error without a request', 'There is no seat to borrow.', { storage: stored({ token: null, refusal: { code: 'revoked' } }) },
@@ -989,7 +1084,7 @@ scenario('a page is no answer to a deactivation', 'It comes from a captive porta
 for (const [code, status] of [['offline_activation', 403], ['borrow_return_limit', 409]]) {
   scenario(`deactivate is refused with ${code}`, 'The seat stays with the machine.', { storage: stored() },
     open(active(), 900),
-    call('deactivate', {}, { responses: [problem(status, code)], requests: [deactivation()], error: code, message: [`detail of ${code}`], state: active(), storage: { 'token.json': { token: T0 } } }))
+    call('deactivate', {}, { responses: [problem(status, code)], requests: [deactivation()], error: code, message: [`the seat was not freed: detail of ${code}`], state: active(), storage: { 'token.json': { token: T0 } } }))
 }
 
 const nothingStored = { 'token.json': null, 'license-key': null, 'refusal.json': null }
@@ -1014,20 +1109,24 @@ for (const [what, response, error, message] of [
 ]) {
   scenario(`deactivate without a token ${what} changes nothing`, 'The user can try again.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
     open(refused('suspended'), 2.5),
-    call('deactivate', {}, { responses: [response], requests: [activation()], error, message: [message], state: refused('suspended'), next: 2.5, changes: [],
+    call('deactivate', {}, { responses: [response], requests: [activation()], error, message: [`the seat was not freed: ${message}`], state: refused('suspended'), next: 2.5, changes: [],
       storage: { 'token.json': null, 'license-key': KEY, 'refusal.json': { id: 'stored', code: 'suspended' } } }))
 }
 
 for (const [what, response, error, message] of [['without network', fault('timeout'), 'unreachable', 'fault: timeout'], ['with borrow_return_limit', problem(409, 'borrow_return_limit'), 'borrow_return_limit', 'detail of borrow_return_limit']]) {
   scenario(`deactivate that fails ${what} after an activation keeps its token`, 'The machine has the seat.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
     open(refused('suspended'), 2.5),
-    call('deactivate', {}, { responses: [ok(T0), response], requests: [activation(), deactivation()], error, message: [message], state: active(), next: 945, changes: [active()],
+    call('deactivate', {}, { responses: [ok(T0), response], requests: [activation(), deactivation()], error, message: [`the seat was not freed: ${message}`], state: active(), next: 945, changes: [active()],
       storage: { 'token.json': { token: T0 }, 'license-key': KEY, 'refusal.json': null } }))
 }
 
 scenario('deactivate without a token, with a license key of another product, removes everything', 'It frees the seat that the activation took, or its lease ends.', { storage: stored({ token: null, refusal: { code: 'wrong_product' } }) },
   open(refused('wrong_product'), null),
-  call('deactivate', {}, { responses: [ok(WRONG), fault('timeout')], requests: [activation(), deactivation(WRONG)], state: unactivated, next: null, changes: [unactivated], storage: nothingStored }))
+  call('deactivate', {}, { responses: [wrong(), fault('timeout')], requests: [activation(), deactivation(WRONG)], state: unactivated, next: null, changes: [unactivated], storage: nothingStored }))
+
+scenario('deactivate without a token, with a license key of another product, keeps a seat that it did not take', 'It is that of another app.', { storage: stored({ token: null, refusal: { code: 'wrong_product' } }) },
+  open(refused('wrong_product'), null),
+  call('deactivate', {}, { responses: [ok(WRONG)], requests: [activation()], state: unactivated, next: null, changes: [unactivated], storage: nothingStored }))
 
 scenario('deactivate without a token and a license key removes the refusal', 'There is nothing to free.', { storage: stored({ token: null, key: null, refusal: { code: 'revoked' } }) },
   open(refused('revoked'), null),
@@ -1040,6 +1139,44 @@ scenario('release keeps the license key', 'A clean exit frees the seat at once.'
   run([], [], waiting(), null),
   call('restart', {}),
   open(waiting(), 2.5))
+
+scenario('an activate after release that changes nothing does not take the seat again', 'The user mistypes a license key.', { storage: stored() },
+  open(active(), 900),
+  call('release', {}, { responses: [done], requests: [deactivation()], state: waiting(), next: null }),
+  call('activate', { license_key: OTHER_KEY }, { responses: [problem(404, 'not_found')], requests: [activation(OTHER_KEY)], error: 'not_found', state: waiting(), next: null, storage: { 'license-key': KEY } }),
+  call('activate', { license_key: OTHER_KEY }, { responses: [fault('dns')], requests: [activation(OTHER_KEY)], error: 'unreachable', state: waiting(), next: null, storage: { 'license-key': KEY } }),
+  advance(DAY),
+  run([], [], waiting(), null))
+
+scenario('an activate after release that stores the license key is completed later', 'The app goes on after all.', { storage: stored() },
+  open(active(), 900),
+  call('release', {}, { responses: [done], requests: [deactivation()], state: waiting(), next: null }),
+  call('activate', { license_key: KEY }, { responses: [fault('dns')], requests: [activation()], error: 'unreachable', state: waiting('network'), next: 5, storage: { 'license-key': KEY } }),
+  advance(5),
+  run([ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], [activation()], active(NOW + 5 + HOUR), 945))
+
+scenario('release after a refusal ends its retries', 'The retry would take the seat.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
+  open(refused('suspended'), 2.5),
+  call('release', {}, { state: refused('suspended'), next: null, changes: [], storage: { 'license-key': KEY, 'refusal.json': { code: 'suspended' } } }),
+  advance(DAY),
+  run([], [], refused('suspended'), null))
+
+scenario('the token of another process ends a release', 'The processes share the seat.', { storage: stored() },
+  open(active(), 900), { ...open(active(), 900), client: 'b' },
+  call('release', {}, { responses: [done], requests: [deactivation()], state: waiting(), next: null }),
+  advance(10),
+  run([], [], waiting(), null),
+  { ...run([ok(token({ iat: NOW + 10 }), { now: NOW + 10 })], [activation()], active(NOW + 10 + HOUR), 945), client: 'b' },
+  run([], [], active(NOW + 10 + HOUR), 945, { changes: [active(NOW + 10 + HOUR)] }),
+  advance(945),
+  run([problem(403, 'suspended')], [heartbeat(token({ iat: NOW + 10 }))], refused('suspended'), HOUR + 30))
+
+scenario('a license file ends a release', 'The machine has a seat again.', { storage: stored() },
+  open(active(), 900),
+  call('release', {}, { responses: [done], requests: [deactivation()], state: waiting(), next: null }),
+  call('import_license_file', { file: FILE }, { state: active(NOW + 30 * DAY), next: 945 }),
+  advance(945),
+  run([problem(403, 'suspended')], [heartbeat(lasting())], refused('suspended'), HOUR + 30))
 
 scenario('release without a stored license key', 'The app asks for the license key.', { storage: stored({ key: null }), options: { keep_license_key: false } },
   open(active(), 900),
@@ -1109,6 +1246,14 @@ scenario('refresh after release takes the seat again', 'The app goes on after al
   open(active(), 900),
   call('release', {}, { responses: [done], requests: [deactivation()], state: waiting(), next: null }),
   call('refresh', {}, { responses: [ok(token({ iat: NOW + 5 }), { now: NOW + 5 })], requests: [activation()], state: active(NOW + 5 + HOUR), next: 945 }))
+
+scenario('refresh after release without an answer does not end the release', 'Only a token does.', { storage: stored() },
+  open(active(), 900),
+  call('release', {}, { responses: [done], requests: [deactivation()], state: waiting(), next: null }),
+  call('refresh', {}, { responses: [fault('dns')], requests: [activation()], state: waiting('network'), next: null }),
+  call('refresh', {}, { responses: [problem(403, 'suspended')], requests: [activation()], state: refused('suspended'), next: null }),
+  advance(DAY),
+  run([], [], refused('suspended'), null))
 
 // ---------------------------------------------------------------------------------------------------------------------
 file('processes')
@@ -1189,11 +1334,37 @@ scenario('a refusal of one process that is tried again is not asked about by the
   run([problem(403, 'suspended')], [heartbeat()], refused('suspended'), HOUR + 30),
   { ...run([], [], refused('suspended'), HOUR + 30, { changes: [refused('suspended')] }), client: 'b' })
 
-scenario('an old success does not undo the refusal of another process', 'The refusal came while the response was on its way.', { storage: stored() },
+const unchanged = { 'refusal.json': { code: 'revoked', id: 'other' }, 'token.json': null, 'clock.json': { set_back: 0, reference: NOW } }
+scenario('an old success does not undo the refusal of another process', 'The refusal came while the response was on its way. Nothing of the response is stored.', { storage: stored() },
   open(active(), 900),
   advance(900),
-  run([{ ...ok(token({ iat: NOW + 900 }), { now: NOW + 900 }), during: { 'refusal.json': json({ id: 'other', code: 'revoked', at: NOW + 900, retry_at: null }), 'token.json': null } }], [heartbeat()], refused('revoked'), null,
-    { storage: { 'refusal.json': { code: 'revoked', id: 'other' } } }))
+  run([raced(ok(token({ iat: NOW + 900 }), { now: NOW + 900 }))], [heartbeat()], refused('revoked'), null, { changes: [refused('revoked')], storage: { ...unchanged, 'license-key': KEY } }))
+
+scenario('activate during the refusal of another process is an error', 'The error has the code of the refusal, and the license key is not stored.', { storage: stored({ token: null, key: null }) },
+  open(unactivated, null),
+  advance(10),
+  call('activate', { license_key: KEY }, { responses: [raced(ok(token({ iat: NOW + 10 }), { now: NOW + 10, status: 201 }))], requests: [activation()], error: 'revoked', message: ['the license key was not activated: '], state: refused('revoked'), next: null, changes: [refused('revoked')],
+    storage: { ...unchanged, 'license-key': null } }))
+
+scenario('activate with another license key during the refusal of another process', 'The stored license key stays.', { storage: stored({ token: null, refusal: { code: 'expired' } }) },
+  open(refused('expired'), 2.5),
+  advance(10),
+  call('activate', { license_key: OTHER_KEY }, { responses: [raced(ok(token({ iat: NOW + 10 }), { now: NOW + 10, status: 201 }))], requests: [activation(OTHER_KEY)], error: 'revoked', state: refused('revoked'), next: null, storage: { ...unchanged, 'license-key': KEY } }))
+
+scenario('refresh during the refusal of another process', 'The state says what is stored.', { storage: stored() },
+  open(active(), 900),
+  advance(10),
+  call('refresh', {}, { responses: [raced(ok(token({ iat: NOW + 10 }), { now: NOW + 10 }))], requests: [heartbeat()], state: refused('revoked'), next: null, changes: [refused('revoked')], storage: unchanged }))
+
+scenario('a borrow during the refusal of another process is an error', 'The error has the code of the refusal.', { storage: stored() },
+  open(active(), 900),
+  advance(10),
+  call('borrow', { until: NOW + 5 * DAY }, { responses: [raced(ok(BORROWED, { now: NOW + 10 }))], requests: [heartbeat(T0, { borrow_until: '2026-01-20T12:00:00Z' })], error: 'revoked', message: ['the seat was not borrowed: '], state: refused('revoked'), next: null, storage: unchanged }))
+
+scenario('deactivate without a token during the refusal of another process removes nothing', 'The user can try again.', { storage: stored({ token: null, refusal: { code: 'suspended' } }) },
+  open(refused('suspended'), 2.5),
+  advance(10),
+  call('deactivate', {}, { responses: [raced(ok(token({ iat: NOW + 10 }), { now: NOW + 10 }))], requests: [activation()], error: 'revoked', message: ['the seat was not freed: '], state: refused('revoked'), next: null, storage: { ...unchanged, 'license-key': KEY } }))
 
 scenario('the activation of one process serves the other', 'It reads the storage at its next run.', {},
   open(unactivated, null), { ...open(unactivated, null), client: 'b' },
@@ -1225,6 +1396,10 @@ scenario('the text for support of a machine without a license', 'There is nothin
 scenario('the text for support of a machine that lost its token', 'The license key is stored, but not shown.', { storage: stored({ token: null }), random: 0 },
   open(waiting(), 0),
   call('diagnose', {}, { contains: lines('Unactivated (a license key is stored; not_contacted)', { license: 'none', token: 'none', 'next request': '2026-01-15T12:00:00Z' }), excludes: secrets }))
+
+scenario('the text for support of a token without a tier', 'Later versions of the API may leave it out.', { storage: stored({ token: token({ claims: { tier: undefined } }) }) },
+  open(active(), 900),
+  call('diagnose', {}, { contains: ['license: lic_01KF0RDQG0P2TC47RJJZBDNR0B, tier unknown\n'] }))
 
 const dnsFailure = '2026-01-15T12:15:00Z, heartbeat: network: fault: dns'
 scenario('the text for support of a machine without network', 'The last failure is the answer to most questions.', { storage: stored() },
@@ -1326,6 +1501,7 @@ outputs['machine-ids.json'] = [
   { name: 'linux with the identifier of D-Bus', system: 'linux', files: { '/var/lib/dbus/machine-id': `${linuxId.toUpperCase()}\n` }, environment: {}, machine_id: machineId(linuxId) },
   { name: 'linux with an empty machine-id', system: 'linux', files: { '/etc/machine-id': '\n', '/var/lib/dbus/machine-id': linuxId }, environment: {}, machine_id: machineId(linuxId) },
   { name: 'linux that is not set up', system: 'linux', files: { '/etc/machine-id': 'uninitialized\n' }, environment: {}, machine_id: null },
+  { name: 'linux that is not set up, with the identifier of D-Bus', system: 'linux', files: { '/etc/machine-id': 'uninitialized\n', '/var/lib/dbus/machine-id': `${linuxId}\n` }, environment: {}, machine_id: machineId(linuxId) },
   { name: 'linux without an identifier', system: 'linux', files: {}, environment: {}, machine_id: null },
   { name: 'macos', system: 'macos', output: ioreg, files: {}, environment: {}, machine_id: machineId('8d3f2a61-0c4b-5e7d-9a18-2b6c4d5e6f70') },
   { name: 'macos without an identifier', system: 'macos', output: '+-o Root\n', files: {}, environment: {}, machine_id: null },
@@ -1334,6 +1510,7 @@ outputs['machine-ids.json'] = [
   { name: 'docker', system: 'linux', files: { '/etc/machine-id': linuxId, '/.dockerenv': '' }, environment: {}, machine_id: null },
   { name: 'podman', system: 'linux', files: { '/etc/machine-id': linuxId, '/run/.containerenv': '' }, environment: {}, machine_id: null },
   { name: 'systemd-nspawn', system: 'linux', files: { '/etc/machine-id': linuxId }, environment: { container: 'systemd-nspawn' }, machine_id: null },
+  { name: 'an empty variable of a container', system: 'linux', files: { '/etc/machine-id': linuxId }, environment: { container: '' }, machine_id: machineId(linuxId) },
   { name: 'kubernetes', system: 'linux', files: { '/etc/machine-id': linuxId }, environment: { KUBERNETES_SERVICE_HOST: '10.0.0.1' }, machine_id: null },
   { name: 'a CI job', system: 'macos', output: ioreg, files: {}, environment: { CI: 'true' }, machine_id: null },
   { name: 'CI=false', system: 'linux', files: { '/etc/machine-id': linuxId }, environment: { CI: 'false' }, machine_id: machineId(linuxId) },
