@@ -34,7 +34,8 @@ type fakeAPI struct {
 
 func newFakeAPI(t *testing.T) *fakeAPI {
 	api := &fakeAPI{}
-	api.Server = httptest.NewServer(api)
+	api.Server = httptest.NewUnstartedServer(api)
+	api.Start()
 	t.Cleanup(api.Close)
 	return api
 }

@@ -40,12 +40,14 @@ func (c Config) verifier() (*verifier, error) {
 	}
 	rootKeys := map[string]*rsa.PublicKey{}
 	for _, jwk := range c.RootKeys {
-		if key, err := jwk.publicKey(); err == nil {
-			rootKeys[jwk.thumbprint()] = key
+		key, err := jwk.publicKey()
+		if err != nil {
+			return nil, newError(CodeInvalidConfig, "root_keys must contain only RSA public keys for RS256 of at least 2048 bits")
 		}
+		rootKeys[jwk.thumbprint()] = key
 	}
 	if len(rootKeys) == 0 {
-		return nil, newError(CodeInvalidConfig, "root_keys must contain an RSA key of at least 2048 bits")
+		return nil, newError(CodeInvalidConfig, "root_keys is missing")
 	}
 	return &verifier{issuer: c.Issuer, product: c.Product, rootKeys: rootKeys}, nil
 }
@@ -57,7 +59,7 @@ func (c Config) baseURL() (string, error) {
 		text = c.Issuer
 	}
 	parsed, err := url.Parse(text)
-	if err != nil || parsed.Host == "" || parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
+	if err != nil || parsed.Host == "" || parsed.User != nil || strings.ContainsAny(text, "?#") {
 		return "", newError(CodeInvalidConfig, "api_url must be an absolute URL without credentials, query and fragment")
 	}
 	if parsed.Scheme != "https" && !(parsed.Scheme == "http" && isLoopback(parsed.Hostname())) {

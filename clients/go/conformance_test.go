@@ -150,7 +150,12 @@ func (w *world) open(t *testing.T) *core {
 		t.Fatal(err)
 	}
 	options := w.scenario.Options
-	id := identity{machineID, options.InstanceID, options.MachineName, options.AppVersion, options.OS, options.Hostname, options.Ephemeral}
+	id := Options{
+		MachineID: machineID, InstanceID: options.InstanceID, AppVersion: options.AppVersion, Hostname: options.Hostname,
+		MachineName: options.MachineName, OmitMachineName: options.MachineName == "",
+		OS: options.OS, OmitOS: options.OS == "",
+	}.identity(config.Product)
+	id.isEphemeral = options.Ephemeral
 	p := ports{
 		wall:      func() float64 { return w.wall },
 		monotonic: func() float64 { return w.monotonic },

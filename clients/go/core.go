@@ -46,7 +46,7 @@ type core struct {
 	savedClock clockRecord
 
 	schedule   schedule
-	isReleased bool   // the seat was released: the background task does not activate
+	isReleased bool   // the seat was released: the background task sends nothing
 	reason     string // why there is no token, or no newer one
 	reported   State  // the state that callbacks know
 
@@ -63,6 +63,9 @@ func newCore(p ports, v *verifier, id identity, keepLicenseKey bool) *core {
 		memoryOnly = []string{tokenFile, refusalFile}
 	}
 	c := &core{ports: p, verifier: v, identity: id, records: newRecords(p.storage, memoryOnly...), keepLicenseKey: keepLicenseKey, reason: notContacted}
+	if !keepLicenseKey && c.records.licenseKey() != "" {
+		c.records.remove(licenseKeyFile)
+	}
 	c.clock = clock{time: p.wall(), monotonic: p.monotonic()}
 	if stored, ok := c.records.clock(); ok {
 		c.clock.time, c.clock.behind, c.clock.setBack, c.clock.reference = stored.LastSeen, stored.Behind, stored.SetBack, stored.Reference
@@ -108,13 +111,18 @@ func (c *core) accept() {
 	switch {
 	case c.token == nil:
 	case c.token.file != nil:
-		c.claims, _ = c.verifier.licenseFile(c.token.file, c.clock.time)
+		c.claims, _ = c.licenseFileClaims(c.token.file)
 	default:
 		c.claims, _ = c.verifier.token(c.token.Text, c.keys)
 	}
 	if c.claims != nil {
 		c.isReleased = false
 	}
+}
+
+// licenseFileClaims verifies a license file at the later one of the time of the client and that of the wall clock.
+func (c *core) licenseFileClaims(file *licenseFile) (*claims, error) {
+	return c.verifier.licenseFile(file, max(c.clock.time, c.wall()))
 }
 
 func (c *core) notBefore() float64 {

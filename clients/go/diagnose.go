@@ -41,7 +41,7 @@ func (c *core) describeLicense() string {
 	if c.claims == nil {
 		return "none"
 	}
-	return orElse(c.claims.licenseID, "unknown") + suffix(c.claims.tierCode != "", ", tier "+c.claims.tierCode)
+	return orElse(c.claims.licenseID, "unknown") + ", tier " + orElse(c.claims.tierCode, "unknown")
 }
 
 func (c *core) describeToken() string {

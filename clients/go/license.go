@@ -2,6 +2,7 @@ package signet
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -68,9 +69,9 @@ func (l *License) Limit(feature string) int64 {
 }
 
 // OnChange adds a function that is called with the new state after an operation or a run of the background task, if the state
-// has changed. A renewed token alone is no change; the end of a token is one. The function runs in the goroutine of the
-// operation or of the background task; calls do not overlap, and a panic is ignored. It may call every method of the license. It
-// is not called any more once Close was called.
+// has changed. A renewed token alone is no change; the end of a token is one. The function runs in the goroutine of an operation
+// or of the background task. Calls are in the order of the states and do not overlap, and a panic is ignored. The function may
+// call every method of the license, and wait for goroutines that do. It is not called any more once Close was called.
 func (l *License) OnChange(callback func(State)) { l.callbacks.add(callback) }
 
 // Activate activates with a license key, and returns the new state. An error has the code with which the API refused, or
@@ -88,9 +89,9 @@ func (l *License) Deactivate(ctx context.Context) error {
 	return err
 }
 
-// Refresh asks the API now, and returns the new state. It sends a heartbeat, or activates with the stored license key if there is no token or
-// after a refusal. Programs that end within seconds call it, because the background task sends its first request only later. A failure of the
-// network is no error: the state says what is known.
+// Refresh asks the API now, and returns the new state. It sends a heartbeat, or activates with the stored license key if there is
+// no token, after a refusal, and in ClockTampered. Programs that end within seconds call it, because the background task sends its
+// first request only later. A failure of the network is no error: the state says what is known.
 func (l *License) Refresh(ctx context.Context) (State, error) {
 	return l.operate(ctx, func(ctx context.Context) error {
 		l.core.refresh(ctx)
@@ -99,7 +100,8 @@ func (l *License) Refresh(ctx context.Context) (State, error) {
 }
 
 // Release frees the seat, and keeps the license key for the next start. It takes at most two seconds, and ignores failures of
-// the network. With a license file it does nothing.
+// the network. The background task then sends nothing until there is a token again, or Activate has stored a license key. With a
+// license file it does nothing.
 func (l *License) Release(ctx context.Context) error {
 	_, err := l.operate(ctx, func(ctx context.Context) error {
 		l.core.release(ctx)
@@ -174,7 +176,11 @@ func (l *License) operate(ctx context.Context, operation func(context.Context) e
 	if err := ctx.Err(); err != nil {
 		return l.State(), causedError(CodeUnreachable, "the operation was canceled", err)
 	}
-	return l.locked(func() error { return operation(ctx) })
+	state, err := l.locked(func() error { return operation(ctx) })
+	if l.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errClosed()
+	}
+	return state, err
 }
 
 // locked calls a function of the core, and notes whether it has changed the state.

@@ -101,6 +101,24 @@ func TestCallbackIsNotCalledAfterClose(t *testing.T) {
 	equal(t, "callback", "states", fmt.Sprint(names), "[Active]")
 }
 
+func TestCallbackMayWaitForAnotherGoroutine(t *testing.T) {
+	t.Parallel()
+	license := newFakeAPI(t).open(t, nil)
+	var names []StateName
+	license.OnChange(func(state State) {
+		names = append(names, state.Name)
+		if state.MayRun() {
+			done := make(chan error)
+			go func() { done <- license.Deactivate(background) }()
+			equal(t, "deactivate", "error", <-done, nil)
+		}
+	})
+	if _, err := license.Activate(background, testLicenseKey); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "callback", "states", fmt.Sprint(names), "[Active Unactivated]")
+}
+
 func TestCallbackMayCallEveryMethod(t *testing.T) {
 	t.Parallel()
 	license := newFakeAPI(t).open(t, nil)
@@ -166,9 +184,7 @@ func TestCloseEndsRequestsAndGoroutines(t *testing.T) {
 	}()
 	eventually(t, "the request is on its way", func() bool { return len(license.operations) == 1 })
 	_ = license.Close()
-	if err := <-result; codeOf(err) != CodeUnreachable && codeOf(err) != CodeClosed {
-		t.Fatal(err)
-	}
+	equal(t, "activate", "error", codeOf(<-result), CodeClosed)
 	if text := license.Diagnose(); !strings.Contains(text, "last failure: none since the start\n") {
 		t.Error("a request that was canceled is a failure in", text)
 	}
@@ -241,12 +257,15 @@ func TestOpenRefusesInvalidConfigurations(t *testing.T) {
 	valid := Config{Issuer: "https://licenses.example.com", Product: "atlas", RootKeys: []JWK{jwkOf(rootKey())}}
 	for name, change := range map[string]func(*Config, *Options){
 		"without a root key": func(c *Config, _ *Options) { c.RootKeys = nil },
+		"one key is none":    func(c *Config, _ *Options) { c.RootKeys = append(c.RootKeys, JWK{Kty: "RSA", E: "AQAB"}) },
 		"without a product":  func(c *Config, _ *Options) { c.Product = "" },
 		"without an issuer":  func(c *Config, _ *Options) { c.Issuer = "" },
 		"http":               func(c *Config, _ *Options) { c.APIURL = "http://licenses.example.com" },
 		"http of the issuer": func(c *Config, _ *Options) { c.Issuer = "http://licenses.example.com" },
 		"another scheme":     func(c *Config, _ *Options) { c.APIURL = "ftp://localhost" },
 		"credentials":        func(c *Config, _ *Options) { c.APIURL = "https://a:b@licenses.example.com" },
+		"a query":            func(c *Config, _ *Options) { c.APIURL = "https://licenses.example.com/?" },
+		"a fragment":         func(c *Config, _ *Options) { c.APIURL = "https://licenses.example.com/#" },
 	} {
 		config, options := valid, Options{Folder: t.TempDir(), MachineID: "machine-1"}
 		change(&config, &options)

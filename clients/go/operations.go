@@ -29,9 +29,20 @@ func (c *core) run(ctx context.Context) {
 		c.fetchKeys(ctx)
 		c.reload()
 	}
-	if c.isDue(c.heartbeatDue) {
+	if c.isDue(c.heartbeatDue) || c.isDue(c.activationDue) {
+		c.renew(ctx)
+	}
+}
+
+// renew asks for a newer token: with a heartbeat, or with the stored license key if there is no accepted token or a refusal. A
+// heartbeat can return the same token again, with which ClockTampered would not end: then, too, it activates. Without a token
+// and a license key it sends nothing.
+func (c *core) renew(ctx context.Context) {
+	isHeartbeat := c.refusal == nil && c.claims != nil && !(c.clock.isTampered() && c.licenseKey != "")
+	switch {
+	case isHeartbeat:
 		c.apply(c.heartbeat(ctx, time.Time{}))
-	} else if c.isDue(c.activationDue) {
+	case c.licenseKey != "":
 		c.apply(c.ask(ctx, c.activateRequest(c.licenseKey)))
 	}
 }
@@ -40,7 +51,7 @@ func (c *core) run(ctx context.Context) {
 func (c *core) apply(result outcome) {
 	switch {
 	case result.token != nil:
-		c.storeToken(result)
+		_ = c.storeToken(result)
 	case result.refusal != "":
 		c.storeRefusal(result)
 	default:
@@ -76,8 +87,10 @@ func (c *core) activate(ctx context.Context, licenseKey string) error {
 	result := c.ask(ctx, c.activateRequest(licenseKey))
 	switch {
 	case result.token != nil:
+		if other := c.storeToken(result); other != nil {
+			return other.failure(activationFailed)
+		}
 		c.storeLicenseKey(licenseKey)
-		c.storeToken(result)
 		return nil
 	case hasOtherKey || hasOnlyToken:
 	case otherKeyCodes[result.refusal] && !hasStoredKey:
@@ -105,7 +118,6 @@ func (c *core) keepForLater(licenseKey string) {
 		c.refusal = nil
 	}
 	c.storeLicenseKey(licenseKey)
-	c.isReleased = false
 }
 
 // borrow sends a heartbeat that borrows the seat.
@@ -118,18 +130,22 @@ func (c *core) borrow(ctx context.Context, until time.Time) error {
 	case float64(until.Unix()) <= c.clock.time || until.UTC().Year() > maxYear:
 		return newError(CodeInvalidValue, borrowFailed+": until must be later than now, and at most in the year 9999")
 	case c.refusal != nil:
-		return newError(c.refusal.Code, borrowFailed+": the API has refused the license")
+		return c.refusal.failure(borrowFailed)
 	case c.claims == nil:
 		return newError(CodeNotActivated, borrowFailed+": the machine is not activated")
 	}
 	result := c.heartbeat(ctx, until)
 	if result.token != nil && result.isReactivation {
-		c.storeToken(result)
+		if other := c.storeToken(result); other != nil {
+			return other.failure(borrowFailed)
+		}
 		result = c.ask(ctx, c.heartbeatRequest(until))
 	}
 	switch {
 	case result.token != nil:
-		c.storeToken(result)
+		if other := c.storeToken(result); other != nil {
+			return other.failure(borrowFailed)
+		}
 		return nil
 	case result.refusal != "":
 		c.storeRefusal(result)
@@ -142,13 +158,7 @@ func (c *core) borrow(ctx context.Context, until time.Time) error {
 // refresh sends what the background task would send next, whether it is due or not.
 func (c *core) refresh(ctx context.Context) {
 	c.reload()
-	c.isReleased = false
-	switch {
-	case c.refusal == nil && c.claims != nil:
-		c.apply(c.heartbeat(ctx, time.Time{}))
-	case c.licenseKey != "":
-		c.apply(c.ask(ctx, c.activateRequest(c.licenseKey)))
-	}
+	c.renew(ctx)
 }
 
 // deactivate frees the seat, and removes everything but the key set and the clock. Without a token, it activates first with the
@@ -159,10 +169,12 @@ func (c *core) deactivate(ctx context.Context) error {
 	if token == nil && c.licenseKey != "" {
 		result := c.ask(ctx, c.activateRequest(c.licenseKey))
 		if result.token == nil && result.refusal == "" {
-			return result.failure(activationFailed)
+			return result.failure(deactivationFailed)
 		}
 		if token = result.token; token != nil {
-			c.storeToken(result)
+			if other := c.storeToken(result); other != nil {
+				return other.failure(deactivationFailed)
+			}
 		}
 	}
 	if token != nil {
@@ -179,7 +191,8 @@ func (c *core) deactivate(ctx context.Context) error {
 	return nil
 }
 
-// release frees the seat, but keeps the license key. Failures are ignored. The seat of a license file cannot be freed.
+// release frees the seat, but keeps the license key. Failures are ignored. The seat of a license file cannot be freed. The
+// background task then sends nothing until there is a token or the app has given a license key.
 func (c *core) release(ctx context.Context) {
 	c.reload()
 	if token := c.presentToken(); token != nil {
@@ -229,7 +242,7 @@ func (c *core) askToDeactivate(ctx context.Context, token *receivedToken) *Error
 // offlineRequest returns the text from which a license file is made.
 func (c *core) offlineRequest() (string, error) {
 	if c.identity.isEphemeral {
-		return "", newError(CodeEphemeralMachineID, "a license file would be for "+ephemeralMachine)
+		return "", newError(CodeEphemeralMachineID, requestFailed+": a license file would be for "+ephemeralMachine)
 	}
 	data, _ := json.Marshal(struct {
 		Product     string `json:"product"`
@@ -252,7 +265,7 @@ func (c *core) importLicenseFile(text string) error {
 	if err != nil {
 		return invalidLicenseFile(err)
 	}
-	claims, err := c.verifier.licenseFile(file, c.clock.time)
+	claims, err := c.licenseFileClaims(file)
 	if err != nil {
 		return invalidLicenseFile(err)
 	}
@@ -276,5 +289,6 @@ func (c *core) importLicenseFile(text string) error {
 		LicenseFile:     &text,
 		file:            file,
 	}, claims)
+	c.schedule.succeeded()
 	return nil
 }

@@ -13,8 +13,8 @@ type Options struct {
 	// Storage replaces the folder.
 	Storage Storage
 	// MachineID is the id of the machine: 1 to 256 bytes of UTF-8 without control characters. It must be the same at each
-	// start. The default is derived from the installation of the operating system. In a container or CI job it is random,
-	// and the seat is freed by Close.
+	// start. Put the code of the product into it, so that other apps on the machine have another one. The default is derived
+	// from the installation of the operating system. In a container or CI job it is random, and the seat is freed by Close.
 	MachineID string
 	// InstanceID is the id of the process, for licenses whose seats are held by processes: 1 to 64 bytes of UTF-8 without
 	// control characters, and at most 256 together with MachineID. Close frees the seat.
@@ -34,14 +34,14 @@ type Options struct {
 	// Hostname is the host name. The default is not to send one.
 	Hostname string
 
-	// ForgetLicenseKey keeps the license key out of the storage. If it is false, the license key is stored in the file
+	// ForgetLicenseKey keeps the license key out of the storage, and removes a stored one at Open. If it is false, the license key is stored in the file
 	// license-key, and the background task and Refresh use it to activate: after an activation without network, and when the
 	// seat or the token was lost. If it is true, the license key is used for the call of Activate alone: the app must ask for
-	// it again in these cases, and a stored license key is not read.
+	// it again in these cases.
 	ForgetLicenseKey bool
 
-	// ProxyURL is the http, https or socks5 URL of a proxy. The default is HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the
-	// environment.
+	// ProxyURL is the http, https or socks5 URL of a proxy for every host. The default is HTTP_PROXY, HTTPS_PROXY and NO_PROXY
+	// of the environment, which are not used for a loopback host.
 	ProxyURL string
 	// ConnectTimeout is the time-out for a connection, by default 10 seconds.
 	ConnectTimeout time.Duration

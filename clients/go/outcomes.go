@@ -8,11 +8,12 @@ import (
 	"math"
 )
 
-// storeToken stores the token of a response, unless another process has stored a refusal since the request was sent.
-func (c *core) storeToken(result outcome) {
+// storeToken stores the token of a response. If another process has stored a refusal since the request was sent, it stores
+// nothing, and returns that refusal.
+func (c *core) storeToken(result outcome) *refusal {
 	if current := c.records.refusal(); current != nil && current.ID != result.sentAfter {
 		c.reload()
-		return
+		return current
 	}
 	token := result.token
 	isLater := token.claims.issuedAt > c.clock.reference
@@ -29,10 +30,13 @@ func (c *core) storeToken(result outcome) {
 	}, token.claims)
 	if isStillTampered {
 		c.retryLater(0)
+	} else {
+		c.schedule.succeeded()
 	}
+	return nil
 }
 
-// setToken makes a token the present one, and removes the refusal.
+// setToken makes a token the present one, and removes the refusal. The caller sets the schedule.
 func (c *core) setToken(token *storedToken, claims *claims) {
 	c.records.writeJSON(tokenFile, token)
 	c.records.remove(refusalFile)
@@ -42,7 +46,6 @@ func (c *core) setToken(token *storedToken, claims *claims) {
 	c.refusal = nil
 	c.reason = notContacted
 	c.isReleased = false
-	c.schedule.succeeded()
 	c.saveClock()
 }
 
@@ -69,6 +72,7 @@ func (c *core) storeLicenseKey(licenseKey string) {
 	if c.keepLicenseKey {
 		c.licenseKey = licenseKey
 		c.records.write(licenseKeyFile, licenseKey)
+		c.isReleased = false
 	}
 }
 

@@ -149,6 +149,11 @@ func (r *refusal) id() string {
 	return r.ID
 }
 
+// failure returns the refusal as the error of an operation.
+func (r *refusal) failure(what string) *Error {
+	return newError(r.Code, what+": the API has refused the license")
+}
+
 // clock returns false if none is stored.
 func (r *records) clock() (clockRecord, bool) {
 	fields := parseObject([]byte(r.read(clockFile)))

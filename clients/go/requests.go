@@ -83,6 +83,8 @@ func (c *core) ask(ctx context.Context, r request) outcome {
 	result := c.receive(ctx, r)
 	if r.path == heartbeatPath {
 		result = result.forHeartbeat()
+	} else {
+		result = result.forActivation()
 	}
 	if result.token == nil {
 		c.noteFailure(r, result)
@@ -109,7 +111,7 @@ func (c *core) receive(ctx context.Context, r request) outcome {
 	isOtherProduct := claims.product != c.verifier.product
 	switch {
 	case isOtherProduct && r.path == activatePath:
-		return c.wrongProduct(r, result.token)
+		return c.wrongProduct(r, result.token, response.status)
 	case isOtherProduct || claims.issuedAt < c.clock.reference-maxReplayAge:
 		return response.notAccepted(nil, c.clock.time)
 	default:
@@ -130,10 +132,14 @@ func (c *core) signedToken(ctx context.Context, text string) (*claims, error) {
 	return c.verifier.signedToken(text, c.keys)
 }
 
-// wrongProduct returns the refusal of a license key of another product.
-func (c *core) wrongProduct(r request, token *receivedToken) outcome {
+// wrongProduct returns the refusal of a license key of another product. With another status than 201, the activation took no
+// seat: an app of that product, with the same machine id, has it already.
+func (c *core) wrongProduct(r request, token *receivedToken, status int) outcome {
 	other := quoteProduct(c.secrets(r).redact(token.claims.product))
 	detail := "it is for the product " + other + ", not " + quoteProduct(c.verifier.product)
+	if status != http.StatusCreated {
+		token = nil
+	}
 	return outcome{refusal: CodeWrongProduct, detail: detail, otherProduct: token}
 }
 

@@ -21,9 +21,10 @@ type request struct {
 // What operations report as failed.
 const (
 	activationFailed   = "the license key was not activated"
-	deactivationFailed = "the license was not deactivated"
+	deactivationFailed = "the seat was not freed"
 	borrowFailed       = "the seat was not borrowed"
 	importFailed       = "the license file was not imported"
+	requestFailed      = "the request was not created"
 )
 
 // response is a complete response of a server.
@@ -74,7 +75,7 @@ type outcome struct {
 	refusal string   // code of a refusal, or empty
 	retryAt *float64 // when a seat may become free, or nil
 
-	otherProduct *receivedToken // the token of another product, with which its seat is freed, or nil
+	otherProduct *receivedToken // the token of another product, if the activation took a seat of it, or nil
 
 	reason     string  // why the API counts as unreachable, as in State.Reason
 	problem    string  // code of a problem with a 4xx status that is not a refusal, or empty
@@ -141,6 +142,14 @@ func interpretFailure(r *response, err error, now float64, s secrets) outcome {
 func (o outcome) forHeartbeat() outcome {
 	if activationCodes[o.refusal] {
 		o.problem, o.refusal = o.refusal, ""
+	}
+	return o
+}
+
+// forActivation says of a license key that does not exist what is wrong, in words of its own.
+func (o outcome) forActivation() outcome {
+	if o.refusal == "not_found" {
+		o.detail = "there is no such license key"
 	}
 	return o
 }

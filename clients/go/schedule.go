@@ -106,12 +106,12 @@ func (c *core) heartbeatDue() (float64, bool) {
 // activationDue returns when the background task activates, and false if it does not.
 func (c *core) activationDue() (float64, bool) {
 	switch {
-	case c.licenseKey == "":
+	case c.licenseKey == "" || c.isReleased:
 		return 0, false
 	case c.refusal != nil:
 		return max(c.schedule.retryOf(c.refusal, c.random), c.schedule.nextTry), retriedCodes[c.refusal.Code]
 	default:
-		return c.schedule.nextTry, c.claims == nil && !c.isReleased
+		return c.schedule.nextTry, c.claims == nil
 	}
 }
 

@@ -13,13 +13,15 @@ const (
 	maxMessageRunes = 300
 	// maxProductRunes limits the code of another product in a message.
 	maxProductRunes = 100
+	// minSecretRunes is the length from which a text is a secret: shorter ones occur in other words.
+	minSecretRunes = 8
 )
 
 // secrets are the license keys and tokens that a text of a response may contain, the longest first.
 type secrets []string
 
 func newSecrets(texts ...string) secrets {
-	known := slices.DeleteFunc(texts, func(text string) bool { return text == "" })
+	known := slices.DeleteFunc(texts, func(text string) bool { return utf8.RuneCountInString(text) < minSecretRunes })
 	slices.SortFunc(known, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	return known
 }

@@ -17,7 +17,7 @@ import (
 const (
 	defaultConnectTimeout = 10 * time.Second
 	defaultTimeout        = 30 * time.Second
-	maxResponseBytes      = 1 << 20
+	maxResponseBytes      = 1_000_000
 )
 
 var errTooLarge = errors.New("the response is larger than 1 MB")

@@ -233,3 +233,13 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 		equal(t, variable+" with NO_PROXY", "requests", proxy.received(), "CONNECT licenses.invalid:443 ")
 	}
 }
+
+func TestProxyOfTheEnvironmentIsNotUsedForALoopbackHost(t *testing.T) {
+	t.Parallel()
+	api, proxy := newFakeAPI(t), newFakeProxy(t)
+	if output, err := appCommand(t, api.URL, "HTTP_PROXY="+proxy.URL, "http_proxy="+proxy.URL).CombinedOutput(); err != nil {
+		t.Fatal(string(output), err)
+	}
+	equal(t, "proxy", "requests", proxy.received(), "")
+	equal(t, "api", "is reached", len(api.received()) > 0, true)
+}
