@@ -130,7 +130,7 @@ class Runner:
 
     def open(self, name):
         options = self.options
-        identity = Identity(
+        identity = Identity.create(
             CONFIG["machine_id"],
             is_ephemeral=options.get("ephemeral", False),
             **{key: options.get(key) for key in ("instance_id", "machine_name", "app_version", "os", "hostname")},

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import stat
 import sys
@@ -83,3 +84,21 @@ def test_the_default_folder_follows_xdg(monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", "relative")
     monkeypatch.setenv("HOME", "/home/ada")
     assert default_folder("atlas") == Path("/home/ada/.local/share/signet/atlas")
+
+
+@pytest.mark.parametrize(("failures", "is_replaced"), [(19, True), (20, False)])
+def test_a_file_that_is_being_read_on_windows_is_replaced_later(tmp_path, monkeypatch, failures, is_replaced):
+    tries, replace = [], os.replace
+
+    def fail(*paths):
+        tries.append(paths)
+        if len(tries) <= failures:
+            raise PermissionError("sharing violation")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", fail)
+    monkeypatch.setattr("signet_client.file_storage._REPLACE_TRIES", 20)
+    with contextlib.nullcontext() if is_replaced else pytest.raises(PermissionError):
+        FileStorage(tmp_path).write("token.json", b"x")
+    assert len(tries) == 20
+    assert (FileStorage(tmp_path).read("token.json") == b"x") == is_replaced

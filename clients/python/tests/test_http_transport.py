@@ -142,15 +142,23 @@ def test_http_goes_through_a_proxy_without_connect():
 def test_the_proxy_of_the_environment_is_used(monkeypatch, name):
     with serve(connect_proxy) as proxy:
         monkeypatch.setenv(name, proxy.url)
-        assert transport("http://127.0.0.1:9").send(GET).status == 200
+        assert transport("http://licenses.example.com").send(GET).status == 200
+
+
+def test_the_proxy_of_the_environment_is_not_used_for_a_loopback_host(monkeypatch):
+    with serve(echo) as server, serve(connect_proxy) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        for host in ("127.0.0.1", "localhost"):
+            assert transport(server.url.replace("127.0.0.1", host)).send(GET).status == 200
+        assert not proxy.seen
 
 
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
 def test_hosts_without_proxy_are_respected(monkeypatch, name):
-    with serve(echo) as server, serve(connect_proxy) as proxy:
+    with serve(connect_proxy) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        monkeypatch.setenv(name, "127.0.0.1")
-        assert transport(server.url).send(GET).status == 200
+        monkeypatch.setenv(name, "licenses.invalid")
+        assert isinstance(transport("http://licenses.invalid").send(GET), NoResponse)
         assert not proxy.seen
 
 
@@ -162,6 +170,6 @@ def test_a_given_proxy_is_also_used_for_hosts_without_proxy(monkeypatch):
 
 def test_a_proxy_of_the_environment_that_is_no_url_is_no_response(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "socks5://user:p4ss@127.0.0.1:1080")
-    detail = transport("http://127.0.0.1:9").send(GET).detail
+    detail = transport("http://licenses.example.com").send(GET).detail
     assert "the proxy of the system must be an http or https URL with a host" in detail
     assert "p4ss" not in detail

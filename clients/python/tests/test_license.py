@@ -158,6 +158,32 @@ def test_operations_after_close_are_errors(license):
     assert license.state().name == "Unactivated"
 
 
+def test_an_operation_that_close_interrupts_is_an_error(monkeypatch):
+    monkeypatch.setattr("signet_client.session._CLOSE_SECONDS", 0.1)
+    reached, go_on, errors = threading.Event(), threading.Event(), []
+
+    def wait(handler):
+        reached.set()
+        go_on.wait(10)
+        api(handler)
+
+    def activate():
+        with pytest.raises(LicenseError) as failure:
+            license.activate(signing.LICENSE_KEY)
+        errors.append(failure.value.code)
+
+    with serve(wait) as server:
+        license = signet_client.open(signing.config(server.url), options())
+        thread = threading.Thread(target=activate)
+        thread.start()
+        assert reached.wait(10)
+        license.close()
+        go_on.set()
+        thread.join(10)
+    assert errors == ["closed"]
+    assert license.state().name == "Unactivated"
+
+
 def test_close_releases_the_seat_of_a_process(server):
     with signet_client.open(signing.config(server.url), options(instance_id="worker-1")) as license:
         license.activate(signing.LICENSE_KEY)
@@ -184,7 +210,39 @@ def test_no_secret_is_shown(license):
     assert "p4ss" not in repr(Options(proxy="http://user:p4ss@proxy:3128"))
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, "revoked"), (404, "not_found"), (422, "invalid_value")])
+def frames_of(error):
+    """Returns the local variables of this library and of asyncio in an error and what caused it."""
+    while error is not None:
+        traceback = error.__traceback__
+        while traceback is not None:
+            if traceback.tb_frame.f_code.co_filename != __file__:
+                yield {name: repr(value) for name, value in traceback.tb_frame.f_locals.items()}
+            traceback = traceback.tb_next
+        error = error.__cause__ or error.__context__
+
+
+def refuse_or_be_unreachable():
+    def refuse(handler):
+        handler.reply(403, {"code": "revoked"}, content_type="application/problem+json")
+
+    with serve(refuse) as server:
+        yield signing.config(server.url)
+    yield signing.config(server.url)
+
+
+def test_an_error_has_no_license_key_in_its_frames():
+    for config in refuse_or_be_unreachable():
+        with signet_client.open(config, options()) as license:
+            with pytest.raises(LicenseError) as failure:
+                license.activate(signing.LICENSE_KEY)
+            with pytest.raises(LicenseError) as second:
+                asyncio.run(aio.AsyncLicense(license).activate(signing.LICENSE_KEY))
+        frames = [*frames_of(failure.value), *frames_of(second.value)]
+        assert len(frames) >= 4
+        assert not [frame for frame in frames if signing.LICENSE_KEY in str(frame)]
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "revoked"), (404, "gone"), (422, "invalid_value")])
 def test_an_error_shows_its_code_and_no_secret(status, code):
     def refuse(handler):
         errors = [{"pointer": "/license_key", "detail": f"{signing.LICENSE_KEY} is not valid"}]
@@ -337,10 +395,17 @@ def test_a_borrow_that_activates_first_is_sent_again():
         {"root_keys": []},
         {"root_keys": [{"kty": "RSA", "n": "AA", "e": "AQAB"}]},
         {"root_keys": [{}]},
+        {"root_keys": [{"kty": "RSA", "n": signing.jwk("root")["n"]}]},
+        {"root_keys": [{"kty": "EC", "n": signing.jwk("root")["n"], "e": "AQAB"}]},
+        {"root_keys": [signing.jwk("root"), "x"]},
         {"api_url": "http://licenses.example.com"},
         {"api_url": "http://localhost.example.com"},
         {"api_url": "ftp://127.0.0.1"},
         {"api_url": "https://user@example.com"},
+        {"api_url": "https://@example.com"},
+        {"api_url": "https://example.com?"},
+        {"api_url": "https://example.com?a=b"},
+        {"api_url": "https://example.com#"},
         {"api_url": "https://"},
     ],
 )

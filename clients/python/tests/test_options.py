@@ -93,6 +93,6 @@ def test_what_is_sent_of_the_machine_must_be_a_text(name):
     assert error_of(**{name: 7}).message == f"{name} must be a text or None"
 
 
-@pytest.mark.parametrize("user_agent", ["a\r\nX-Header: b", "Büro"])
+@pytest.mark.parametrize("user_agent", ["a\r\nX-Header: b", "a\n", "\t", "Büro"])
 def test_a_user_agent_that_is_no_header_is_an_error(user_agent):
     assert error_of(user_agent=user_agent).message == "user_agent must be ASCII without control characters"

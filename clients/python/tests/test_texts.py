@@ -15,5 +15,5 @@ def test_a_short_text_is_no_secret():
 
 
 def test_a_text_is_shown_in_one_line():
-    assert one_line(" a\r\nb\u2028c\u200b ") == "a b c"
+    assert one_line(" a\r\nb\u2028c\ud800\u200b d  e ") == "a  b c \u200b d  e"
     assert quote_product("new\n" + "x" * 200) == f'"new {"x" * 96}"'

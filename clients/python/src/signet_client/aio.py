@@ -6,7 +6,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Callable, Optional, Union
 
-from . import opening
+from . import opening, operations
 from .license import License
 from .options import Options
 from .state import State
@@ -54,7 +54,9 @@ class AsyncLicense:
 
     async def activate(self, license_key: str) -> State:
         """Activates this machine with a license key. See `License.activate`."""
-        return await asyncio.to_thread(self._license.activate, license_key)
+        operation = operations.activate(license_key)
+        del license_key  # The traceback of an error has the local variables of this function.
+        return await asyncio.to_thread(self._license._session.perform, operation)
 
     async def deactivate(self) -> State:
         """Frees the seat, and removes the token and the license key. See `License.deactivate`."""

@@ -21,12 +21,11 @@ def run(core: Core) -> Exchange[None]:
 def refresh(core: Core) -> Exchange[None]:
     """Sends the next request, whether it is due or not."""
     core.refresh()
-    core.is_released = False
     yield from _renew(core)
 
 
 def _renew(core: Core) -> Exchange[None]:
-    if core.token and not core.refusal:
+    if core.token and not core.needs_activation:
         _apply(core, (yield from renewal.renew(core, core.token)))
     elif core.license_key:
         _apply(core, (yield from renewal.activate(core, core.license_key)))

@@ -31,7 +31,9 @@ class Config:
         issuer, product = _text(fields, "issuer"), _text(fields, "product")
         api_url = _text(fields, "api_url") if fields.get("api_url") is not None else issuer
         if not _is_allowed(api_url):
-            raise invalid_config("api_url must be an https URL, or an http URL of a loopback host")
+            raise invalid_config(
+                "api_url must be an https URL, or an http URL of a loopback host, without user, query and fragment"
+            )
         return cls(issuer, product, _root_keys(fields.get("root_keys")), api_url.rstrip("/"))
 
 
@@ -69,12 +71,13 @@ def _is_allowed(url: str) -> bool:
         _ = parts.port
     except ValueError:
         return False
-    if not host or parts.username is not None or parts.query or parts.fragment or any(char <= " " for char in url):
+    if not host or parts.username is not None or any(char <= " " or char in "?#" for char in url):
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Returns whether a host of a URL is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -90,13 +90,15 @@ class Core:
         self.last_contact: Optional[float] = None
         self.last_failure = ""
         self.is_released = False
-        """Whether the app has released the seat: the background task then leaves it free."""
+        """Whether the app has released the seat: the background task then makes no request."""
         self._open()
 
     def _open(self) -> None:
         stored_clock = ClockRecord.parse(self.store.read(CLOCK))
         self.clock = Clock(stored_clock, self.sources.wall(), self.sources.monotonic())
         self._saved_time, self._saved_set_back = self.clock.time, self.clock.set_back
+        if not self.keep_license_key and self.store.read(LICENSE_KEY) is not None:
+            self.store.remove(LICENSE_KEY)
         self.load()
         self.due.refusal = 0
         if stored_clock is None and self.token:
@@ -130,6 +132,8 @@ class Core:
         self.key_set = self._read_key_set()
         self.record = TokenRecord.parse(self.store.read(TOKEN))
         self.token = self._accept(self.record)
+        # `release` removed the token, so that this one is from another process.
+        self.is_released = self.is_released and self.token is None
         self._load_refusal()
         self.license_key = (self.store.read(LICENSE_KEY) or "").strip() or None if self.keep_license_key else None
 
@@ -245,17 +249,29 @@ class Core:
         return self.due.retry if self.license_key else None
 
     @property
+    def needs_activation(self) -> bool:
+        """Whether only an activation helps, and no heartbeat.
+
+        The response to a heartbeat can be a recent token, which does not set a clock right that was set back.
+        """
+        is_tampered = self.clock.is_tampered and self.license_key is not None
+        return self.token is None or self.refusal is not None or is_tampered
+
+    @property
     def must_activate(self) -> bool:
         """Whether the next request of the background task about the license is an activation."""
-        return (self.token is None or self.refusal is not None) and self.license_due() is not None
+        return self.needs_activation and self.license_due() is not None
 
     # Changes
 
     def store_token(self, new: NewToken) -> None:
-        """Stores the token of a response, unless another process has stored a refusal since the request was sent."""
-        self._end_failures()
+        """Stores the token of a response.
+
+        If another process has stored a refusal since the request was sent, nothing changes but `refusal`.
+        """
         current = RefusalRecord.parse(self.store.read(REFUSAL))
         if current and current.id != new.refusal_id:
+            self._end_failures()
             self.load()
             return
         is_later = new.token.iat > self.clock.reference
@@ -264,6 +280,8 @@ class Core:
             before = self.clock.time
             self.clock.set_by_response(self.sources.wall(), new.token.iat, new.token.exp)
             self._shift_due_times(before)
+        if not counts_as_failure:
+            self._end_failures()
         self._write_token(new.token, new.reply.next_heartbeat_at, new.reply.in_grace, new.reply.grace_ends_at, None)
         if counts_as_failure:
             self.fail()
@@ -349,6 +367,7 @@ class Core:
         if self.keep_license_key:
             self.store.write(LICENSE_KEY, license_key)
             self.license_key = license_key
+            self.is_released = False
 
     def store_license_key_for_later(self, license_key: str) -> None:
         """Stores a license key with which the background task activates. A refusal of another one no longer counts."""
@@ -365,10 +384,10 @@ class Core:
         self.load()
 
     def release(self) -> None:
-        """Removes the token. The background task makes no requests until the app activates again."""
+        """Removes the token. The background task makes no request until a token or a license key is stored."""
         self.store.remove(TOKEN)
-        self.is_released = True
         self.load()
+        self.is_released = True
 
     def save_clock(self) -> None:
         """Writes the clock."""

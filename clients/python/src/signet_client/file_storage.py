@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Optional
 
-_REPLACE_TRIES = 5
-_REPLACE_PAUSE_SECONDS = 0.02
+_REPLACE_TRIES = 20 if sys.platform == "win32" else 1
+_REPLACE_PAUSE_SECONDS = 0.01
 
 
 class FileStorage:
@@ -84,7 +84,7 @@ def default_folder(product: str) -> Optional[Path]:
 
 def _replace(temporary: str, path: Path) -> None:
     """Renames a file. On Windows that fails while another process reads the old one."""
-    for _ in range(_REPLACE_TRIES if sys.platform == "win32" else 0):
+    for _ in range(_REPLACE_TRIES - 1):
         try:
             os.replace(temporary, path)
             return

@@ -12,6 +12,7 @@ from typing import Optional
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from .config import is_loopback
 from .errors import invalid_config
 from .ports import NoResponse, Request, Response, Result
 
@@ -76,6 +77,8 @@ class HttpTransport:
         return connection
 
     def _system_proxy(self) -> Optional[SplitResult]:
+        if is_loopback(self._url.hostname or ""):
+            return None
         url = getproxies().get(self._url.scheme)
         return _parse_proxy(url, "the proxy of the system") if url and not proxy_bypass(self._url.netloc) else None
 

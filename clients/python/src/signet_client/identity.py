@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from .errors import LicenseError, invalid_config
+from .texts import remove_invisible
 
 _MAX_MACHINE_ID_BYTES = 256
 """Of a machine id, and of a machine id and an instance id together."""
@@ -102,5 +103,5 @@ def _cut(text: Optional[str], max_bytes: int, name: str) -> Optional[str]:
     """Returns a text without control and invisible characters, cut to `max_bytes` bytes, or None if nothing is left."""
     if text is not None and not isinstance(text, str):
         raise invalid_config(f"{name} must be a text or None")
-    visible = "".join(char for char in text or "" if char.isprintable()).strip()
+    visible = remove_invisible(text or "").strip()
     return visible.encode()[:max_bytes].decode(errors="ignore").strip() or None

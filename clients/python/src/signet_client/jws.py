@@ -61,6 +61,8 @@ def kid_of(text: str) -> str:
 def public_key(jwk: Mapping[str, Any]) -> RSAPublicKey:
     """Returns the RSA key of a JWK. Raises ValueError if it is none."""
     try:
+        if jwk["kty"] != "RSA":
+            raise ValueError("not an RSA key")
         numbers = [int.from_bytes(_decode(jwk[name]), "big") for name in ("e", "n")]
         return RSAPublicNumbers(*numbers).public_key()
     except (KeyError, TypeError, AttributeError, InvalidTokenError) as error:

@@ -43,7 +43,7 @@ def _signing_keys(jwks: list[Any]) -> Keys:
     """Returns the RSA keys by their kid. Keys of another kind, which a later version may add, are ignored."""
     keys = {}
     for jwk in jwks:
-        if isinstance(jwk, dict) and jwk.get("kty") == "RSA" and isinstance(jwk.get("kid"), str):
+        if isinstance(jwk, dict) and isinstance(jwk.get("kid"), str):
             try:
                 keys[jwk["kid"]] = public_key(jwk)
             except ValueError:

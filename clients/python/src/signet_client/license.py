@@ -53,10 +53,11 @@ class License:
         return UNLIMITED if limit is None else limit
 
     def on_change(self, callback: Callable[[State], None]) -> None:
-        """Calls `callback` with the new state after each change. Its errors are ignored.
+        """Calls `callback` with the new state after each change, in the order of the states. Its errors are ignored.
 
         It is called in the thread of an operation, before the operation returns, or in that of the background task, and
-        never in two threads at a time. It is not called any more once `close` was called.
+        never in two threads at a time: the thread that is in a callback makes the next calls, too. A callback can call
+        the methods of this handle. It is not called any more once `close` was called.
         """
         self._session.on_change(callback)
 
@@ -67,7 +68,9 @@ class License:
         background task tries again. A license key that the API does not know (`not_found`) or that is one of another
         product (`wrong_product`) changes nothing, unless it is the stored one.
         """
-        return self._session.perform(lambda core: operations.activate(core, license_key))
+        operation = operations.activate(license_key)
+        del license_key  # The traceback of an error has the local variables of this function.
+        return self._session.perform(operation)
 
     def deactivate(self) -> State:
         """Gives the license up on this machine: frees the seat, and removes the token and the license key.
@@ -81,8 +84,9 @@ class License:
     def release(self) -> State:
         """Frees the seat, and keeps the license key for the next start. Failures are ignored.
 
-        The request takes at most two seconds. From then on the background task leaves the seat free. With a token from
-        a license file it does nothing.
+        The request takes at most two seconds. From then on the background task makes no request, until a response has a
+        token, `activate` stores a license key, a license file is imported, or another process stores a token. With a
+        token from a license file it does nothing.
         """
         return self._session.perform(operations.release)
 
@@ -125,6 +129,7 @@ class License:
     def close(self) -> None:
         """Stops the background task. With an `instance_id` or an ephemeral machine id, releases the seat before.
 
-        `state`, `has` and `limit` still work; operations raise LicenseError with the code `closed`.
+        `state`, `has` and `limit` still work; operations raise LicenseError with the code `closed`, also one that is
+        waiting for a response.
         """
         self._session.close()

@@ -62,7 +62,7 @@ def offline_request(config: Config, identity: Identity) -> str:
 
     Raises LicenseError with the code `ephemeral_machine_id` if the license file would be of no use after a restart.
     """
-    identity.require_lasting("no license file can be requested")
+    identity.require_lasting("the request was not created")
     fields = {"product": config.product, "machine_id": identity.machine_id}
     if identity.machine_name is not None:
         fields["machine_name"] = identity.machine_name

@@ -63,8 +63,8 @@ def machine_id(product: str, system: System) -> Optional[str]:
     """Returns the machine id, or None in a container, in a CI job, and without an identifier of the installation."""
     if _is_ephemeral(system):
         return None
-    identifier = _identifier(system).strip().lower()
-    if identifier in ("", "uninitialized"):
+    identifier = _identifier(system)
+    if not identifier:
         return None
     return hashlib.sha256(f"signet-machine-id/1\n{product}\n{identifier}".encode()).hexdigest()
 
@@ -77,18 +77,21 @@ def ephemeral_machine_id() -> str:
 def _is_ephemeral(system: System) -> bool:
     return (
         any(system.exists(path) for path in _CONTAINER_FILES)
-        or any(name in system.environment for name in _CONTAINER_VARIABLES)
+        or any(system.environment.get(name) for name in _CONTAINER_VARIABLES)
         or system.environment.get("CI", "") not in ("", "false")
     )
 
 
 def _identifier(system: System) -> str:
+    """Returns the identifier of the installation, or an empty text."""
     if system.name == "macos":
-        return _search(r'"IOPlatformUUID"\s*=\s*"([^"]*)"', system.run(_IOREG))
-    if system.name == "windows":
-        return _search(r"MachineGuid\s+REG_SZ\s+(\S+)", system.run(_REG))
-    identifiers = (system.read(path).strip() for path in _LINUX_FILES)
-    return next((identifier for identifier in identifiers if identifier), "")
+        texts = [_search(r'"IOPlatformUUID"\s*=\s*"([^"]*)"', system.run(_IOREG))]
+    elif system.name == "windows":
+        texts = [_search(r"MachineGuid\s+REG_SZ\s+(\S+)", system.run(_REG))]
+    else:
+        texts = [system.read(path) for path in _LINUX_FILES]
+    identifiers = (text.strip().lower() for text in texts)
+    return next((identifier for identifier in identifiers if identifier not in ("", "uninitialized")), "")
 
 
 def _search(pattern: str, text: str) -> str:

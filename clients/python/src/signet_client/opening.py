@@ -29,7 +29,7 @@ def open(config: Union[str, bytes, Mapping[str, Any]], options: Optional[Options
     app = Config.parse(config)
     transport = HttpTransport(
         app.api_url,
-        f"signet-client-python/{VERSION} {options.user_agent}".strip(),
+        f"signet-client-python/{VERSION} {options.user_agent}".rstrip(" "),
         proxy=options.proxy,
         connect_timeout=options.connect_timeout,
         timeout=options.timeout,

@@ -1,7 +1,7 @@
 """The operations of the app. Each raises LicenseError if it fails."""
 
 from datetime import datetime
-from typing import NoReturn, Optional, Union
+from typing import Callable, NoReturn, Optional, Union
 
 from . import renewal, requests
 from .core import Core, NewToken, Outcome
@@ -21,13 +21,21 @@ from .responses import (
 )
 from .times import format_rfc3339
 
-_NOT_DEACTIVATED = "this machine was not deactivated"
+_NOT_ACTIVATED = "the license key was not activated"
+_NOT_FREED = "the seat was not freed"
 _NOT_BORROWED = "the seat was not borrowed"
 _NOT_IMPORTED = "the license file was not imported"
 
 
-def activate(core: Core, license_key: str) -> Exchange[None]:
-    """Activates this machine with a license key. A present license stays in use if another key is not accepted."""
+def activate(license_key: str) -> Callable[[Core], Exchange[None]]:
+    """Returns the operation that activates this machine with a license key.
+
+    A present license stays in use if another key is not accepted.
+    """
+    return lambda core: _activate(core, license_key)
+
+
+def _activate(core: Core, license_key: str) -> Exchange[None]:
     core.refresh()
     license_key = license_key.strip()
     is_stored = core.license_key == license_key
@@ -35,16 +43,15 @@ def activate(core: Core, license_key: str) -> Exchange[None]:
     keeps_present = not is_stored if core.license_key else has_license
     outcome = yield from renewal.activate(core, license_key)
     if isinstance(outcome, NewToken):
+        _store(core, outcome, _NOT_ACTIVATED)
         core.store_license_key(license_key)
-        core.store_token(outcome)
         return
     is_mistaken = outcome.code in WRONG_KEY_CODES and not is_stored
     if not keeps_present and not is_mistaken:
-        core.is_released = False
         if _is_worth_keeping(outcome):
             core.store_license_key_for_later(license_key)
         _apply_failure(core, outcome)
-    _fail("the license key was not activated", outcome)
+    _fail(_NOT_ACTIVATED, outcome)
 
 
 def deactivate(core: Core) -> Exchange[None]:
@@ -56,7 +63,7 @@ def deactivate(core: Core) -> Exchange[None]:
     if token is not None:
         failure = yield from _deactivate(core, requests.deactivation(token))
         if failure:
-            _fail(_NOT_DEACTIVATED, failure)
+            _fail(_NOT_FREED, failure)
     core.forget()
 
 
@@ -64,11 +71,11 @@ def _activate_to_deactivate(core: Core, license_key: str) -> Exchange[Optional[T
     """Returns a token for the seat that this machine may have, or None if the API refuses the license."""
     outcome = yield from renewal.activate(core, license_key)
     if isinstance(outcome, NewToken):
-        core.store_token(outcome)
+        _store(core, outcome, _NOT_FREED)
         return outcome.token
     if isinstance(outcome, RefusalReply):
         return None
-    _fail(_NOT_DEACTIVATED, outcome)
+    _fail(_NOT_FREED, outcome)
 
 
 def _deactivate(core: Core, request: Request) -> Exchange[Optional[Unreachable]]:
@@ -98,13 +105,12 @@ def borrow(core: Core, until: datetime) -> Exchange[None]:
     """Borrows the seat: until then, all tokens are valid, also offline."""
     core.identity.require_lasting(_NOT_BORROWED)
     _check_borrow_until(until, core.refresh())
-    if core.refusal:
-        raise LicenseError(core.refusal.code, f"{_NOT_BORROWED}: the license is refused")
+    _check_refusal(core, _NOT_BORROWED)
     if core.token is None:
         raise LicenseError("not_activated", f"{_NOT_BORROWED}: this machine is not activated")
     outcome = yield from renewal.renew(core, core.token, until)
     if isinstance(outcome, NewToken):
-        core.store_token(outcome)
+        _store(core, outcome, _NOT_BORROWED)
         return
     if isinstance(outcome, RefusalReply) or not outcome.is_rejection:
         _apply_failure(core, outcome)
@@ -146,6 +152,17 @@ def _verify_file(core: Core, content: Union[str, bytes], now: float) -> tuple[st
         end = format_rfc3339(token.offline_until)
         raise LicenseError("license_file_invalid", f"{_NOT_IMPORTED}: it ended at {end}")
     return text, token
+
+
+def _store(core: Core, new: NewToken, what: str) -> None:
+    """Stores a token. Raises LicenseError if another process has stored a refusal since the request was sent."""
+    core.store_token(new)
+    _check_refusal(core, what)
+
+
+def _check_refusal(core: Core, what: str) -> None:
+    if core.refusal:
+        raise LicenseError(core.refusal.code, f"{what}: the license is refused")
 
 
 def _fail(what: str, failure: Failure) -> NoReturn:

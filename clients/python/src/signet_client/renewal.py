@@ -28,7 +28,7 @@ _MAX_REPLAY_SECONDS = 300
 
 
 def activate(core: Core, license_key: str) -> Exchange[Outcome]:
-    """Requests an activation. If the license key is one of another product, frees the seat that it took."""
+    """Requests an activation. If the license key is one of another product, frees a seat that it took."""
     request = requests.activation(core.identity, license_key)
     outcome = yield from _request_token(core, request, ACTIVATION_CODES)
     if isinstance(outcome, RefusalReply) and outcome.taken_seat:
@@ -48,7 +48,8 @@ def renew(core: Core, token: Token, borrow_until: Optional[datetime] = None) -> 
     outcome = yield from activate(core, core.license_key)
     if isinstance(outcome, NewToken) and borrow_until is not None:
         core.store_token(outcome)
-        outcome = yield from _heartbeat(core, outcome.token, borrow_until)
+        if core.refusal is None:
+            outcome = yield from _heartbeat(core, outcome.token, borrow_until)
     return outcome
 
 
@@ -85,7 +86,7 @@ def _request_token(core: Core, request: Request, refusal_codes: Collection[str])
         except WrongProductError as error:
             reply = INVALID_RESPONSE
             if WRONG_PRODUCT in refusal_codes:
-                reply = wrong_product(error.token, core.config.product, core.redactor(request))
+                reply = wrong_product(error.token, result, core.config.product, core.redactor(request))
         except InvalidTokenError:
             reply = key_failure if key_failure is UNSIGNED_KEY_SET else INVALID_RESPONSE
     core.note_failure(request, reply)

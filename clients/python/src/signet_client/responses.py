@@ -31,6 +31,7 @@ RETRIED_CODES = REACTIVATION_CODES | TEMPORARY_CODES
 HELD_SEAT_CODES = frozenset({"offline_activation", "borrow_return_limit"})
 """Codes to a deactivation of a seat that cannot be returned now."""
 
+_UNKNOWN_KEY = "there is no such license key"
 _MAX_ERRORS = 3
 """How many invalid fields the message of an error names."""
 _SUCCESSES = (200, 201)
@@ -56,7 +57,7 @@ class RefusalReply:
     detail: str = ""
     """A text for support."""
     taken_seat: Optional[Token] = field(default=None, repr=False)
-    """The token of another product, which has to be deactivated."""
+    """The token of another product, if the activation took a seat, which has to be freed."""
 
     @property
     def summary(self) -> str:
@@ -105,7 +106,8 @@ def read_reply(result: Result, refusal_codes: Collection[str], now: float, redac
         code = problem.get("code", "")
         if code in refusal_codes:
             retry_at = parse_rfc3339(problem.get("retry_at")) if code == "seat_limit_reached" else None
-            return RefusalReply(code, retry_at, _describe(problem, redactor))
+            detail = _UNKNOWN_KEY if code == "not_found" else _describe(problem, redactor)
+            return RefusalReply(code, retry_at, detail)
     return read_failure(result, now, redactor)
 
 
@@ -132,10 +134,14 @@ def read_failure(result: Result, now: float, redactor: Redactor) -> Unreachable:
     )
 
 
-def wrong_product(token: Token, product: str, redactor: Redactor) -> RefusalReply:
-    """Returns the refusal of a license key of another product than `product`."""
+def wrong_product(token: Token, result: Result, product: str, redactor: Redactor) -> RefusalReply:
+    """Returns the refusal of a license key of another product than `product`.
+
+    With another status than 201, the machine had a seat of that product before: another app uses it.
+    """
     detail = f"it is for the product {quote_product(redactor.hide(token.product))}, not {quote_product(product)}"
-    return RefusalReply(WRONG_PRODUCT, detail=detail, taken_seat=token)
+    is_new = isinstance(result, Response) and result.status == 201
+    return RefusalReply(WRONG_PRODUCT, detail=detail, taken_seat=token if is_new else None)
 
 
 def _describe(problem: Mapping[str, Any], redactor: Redactor) -> str:
@@ -145,8 +151,9 @@ def _describe(problem: Mapping[str, Any], redactor: Redactor) -> str:
         return redactor.show(value) if isinstance(value, str) else ""
 
     errors = problem.get("errors")
-    entries = [error for error in errors[:_MAX_ERRORS] if isinstance(error, dict)] if isinstance(errors, list) else []
-    fields = [": ".join(filter(None, (text(entry.get("pointer")), text(entry.get("detail"))))) for entry in entries]
+    entries = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+    pairs = [(text(entry.get("pointer")), text(entry.get("detail"))) for entry in entries]
+    fields = [f"{pointer}: {detail}" for pointer, detail in pairs if pointer and detail][:_MAX_ERRORS]
     return "; ".join(filter(None, (text(problem.get("detail")) or problem.get("code"), *fields)))
 
 

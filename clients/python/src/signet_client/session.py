@@ -43,9 +43,10 @@ class Session:
         """Runs an operation, and returns the new state. Raises LicenseError."""
         try:
             with self._operation_lock:
-                if self._is_closed:
-                    raise LicenseError("closed", "the license handle is closed")
                 self._drive(operation(self._core))
+        except LicenseError as error:
+            # The frames of the operation have the license key. Tools that report errors send local variables, too.
+            raise error.with_traceback(None)  # noqa: B904
         finally:
             self._task.notify()
             self._reporter.report(self._state)
@@ -110,10 +111,10 @@ class Session:
             request = self._advance(exchange, self._transport.send(request))
 
     def _advance(self, exchange: Exchange[None], result: Optional[Result]) -> Optional[Request]:
-        """Returns the next request of an operation, or None at its end."""
+        """Returns the next request of an operation, or None at its end. Raises LicenseError, also after `close`."""
         with self.core_lock:
             if self._is_closed:
-                return None
+                raise LicenseError("closed", "the license handle is closed")
             try:
                 return next(exchange) if result is None else exchange.send(result)
             except StopIteration:
