@@ -20,7 +20,6 @@ import java.util.function.DoubleSupplier;
 final class Client {
   private static final Duration RELEASE_TIMEOUT = Duration.ofSeconds(2);
 
-  private static final String NOT_FOUND = "not_found";
   private static final String NOT_BORROWED = "the seat was not borrowed";
 
   /** The last time that a request can have: the end of the year 9999. */
@@ -63,10 +62,11 @@ final class Client {
     this.api = new ApiSession(transport, this::observe, () -> stored);
     this.time = time;
     this.schedule = new Schedule(random);
-    stored = Stored.read(store, config, identity);
+    Optional<Clock> written = readClock();
+    double start = written.map(found -> found.time).orElse(time.wall());
+    stored = Stored.read(store, config, identity, Math.max(start, time.wall()));
     double reference = stored.token.map(token -> token.issuedAt).orElse(0L);
-    clock =
-        store.read(Store.CLOCK).flatMap(Clock::parse).orElse(Clock.start(time.wall(), reference));
+    clock = written.orElse(Clock.start(time.wall(), reference));
     writtenClock = clock.limitTo(stored.token);
     observedAt = time.monotonic();
     now();
@@ -109,7 +109,7 @@ final class Client {
 
   /** Returns the text that an operator turns into a license file. */
   String offlineRequest() throws LicenseException {
-    if (identity.isEphemeral) throw LicenseException.ephemeral("the request text was not created");
+    if (identity.isEphemeral) throw LicenseException.ephemeral("the request was not created");
     JsonObject request = new JsonObject();
     request.addProperty("product", config.product());
     request.addProperty("machine_id", identity.machineId);
@@ -125,9 +125,8 @@ final class Client {
     load();
     Stored before = stored;
     Optional<Failure> failure = requestToken(requests.activate(key));
-    resume();
     if (failure.isEmpty()) {
-      store.writeLicenseKey(key);
+      writeLicenseKey(key);
       load();
       return;
     }
@@ -137,6 +136,7 @@ final class Client {
 
   /** Returns whether the activation with a license key, which failed, changes nothing. */
   private static boolean keepsPresent(Stored present, String key, Failure failure) {
+    if (failure.isStoredRefusal()) return true;
     boolean isPresentKey = present.licenseKey.equals(Optional.of(key));
     boolean isLicensed = present.licenseKey.isPresent() || present.token.isPresent();
     return !isPresentKey && (isLicensed || failure.hasCode(RefusalCodes::refusesKey));
@@ -144,19 +144,25 @@ final class Client {
 
   /** Handles a failure of {@link #activate}. */
   private synchronized void failActivation(String key, Failure failure) {
-    if (failure.isRefusal) {
-      if (failure.hasCode(RefusalCodes::keepsLicenseKey)) store.writeLicenseKey(key);
+    if (failure.isRefusal()) {
+      if (failure.hasCode(RefusalCodes::keepsLicenseKey)) writeLicenseKey(key);
       storeRefusal(failure);
       return;
     }
     boolean isKeyInvalid = failure.code.isPresent() && failure.reply.status != 429;
     if (!isKeyInvalid) {
       if (stored.licenseKey.isEmpty()) store.remove(Store.REFUSAL);
-      store.writeLicenseKey(key);
+      writeLicenseKey(key);
     }
     load();
     if (stored.hasToActivate()) tryLater(failure);
     else reason = failure.reply.reason();
+  }
+
+  /** Stores a license key, with which the background task may activate, also after a release. */
+  private synchronized void writeLicenseKey(String key) {
+    store.writeLicenseKey(key);
+    schedule.resume();
   }
 
   void deactivate() throws LicenseException {
@@ -177,7 +183,7 @@ final class Client {
     Stored present = stored;
     if (present.token.isPresent() || present.licenseKey.isEmpty()) return Optional.empty();
     return requestToken(requests.activate(present.licenseKey.get()))
-        .filter(failure -> !failure.isRefusal);
+        .filter(failure -> !failure.isRefusal());
   }
 
   /** Deactivates the stored token. Returns why its seat is still taken. */
@@ -186,7 +192,7 @@ final class Client {
     if (token.isEmpty()) return Optional.empty();
     Request request = requests.deactivate(token.get());
     Reply reply = api.send(request, timeout);
-    boolean isGone = reply.problemCode().equals(Optional.of(NOT_FOUND));
+    boolean isGone = reply.problemCode().equals(Optional.of(RefusalCodes.NOT_FOUND));
     return reply.success().isPresent() || isGone
         ? Optional.empty()
         : Optional.of(api.fail(request, reply));
@@ -198,8 +204,8 @@ final class Client {
     Optional<Failure> failure = freeSeat(Optional.of(RELEASE_TIMEOUT));
     if (failure.filter(reply -> reply.hasCode(RefusalCodes::keepsSeat)).isPresent()) return;
     store.remove(Store.TOKEN);
-    load();
     schedule.release();
+    load();
   }
 
   /** Frees the seat, if it is that of this process. */
@@ -215,8 +221,8 @@ final class Client {
       throw notBorrowed(LicenseException.VALUE_INVALID, "until must be later than now");
     }
     if (stored.refusal.isPresent()) {
-      String code = stored.refusal.get().code;
-      throw notBorrowed(code, "the license was refused with " + code);
+      Refusal refusal = stored.refusal.get();
+      throw notBorrowed(refusal.code, refusal.detail());
     }
     if (stored.token.isEmpty()) {
       throw notBorrowed(LicenseException.NOT_ACTIVATED, "this machine is not activated");
@@ -237,7 +243,7 @@ final class Client {
     Token token =
         LicenseFile.parse(text)
             .orElseThrow(() -> LicenseFile.invalid("it is not a license file"))
-            .verifyForImport(config, identity, clock.time, time.wall());
+            .verifyForImport(config, identity, latest());
     Optional<Refusal> refusal = stored.refusal;
     if (refusal.isPresent() && token.issuedAt <= refusal.get().at)
       throw LicenseFile.olderThan(refusal.get());
@@ -266,20 +272,16 @@ final class Client {
   /** Sends what the background task would send next, whether it is due or not. */
   void refresh() {
     load();
-    resume();
     renew();
   }
 
-  /** Allows the background task to activate after a release. */
-  private synchronized void resume() {
-    schedule.resume();
-  }
-
   private void renew() {
-    boolean isHeartbeat = stored.refusal.isEmpty() && stored.token.isPresent();
+    boolean isLicensed = stored.refusal.isEmpty() && stored.token.isPresent();
+    // The response to a heartbeat can be the same token, whose time does not end the tampering.
+    boolean needsNewToken = clock.isTampered() && stored.licenseKey.isPresent();
     Optional<Failure> failure =
-        isHeartbeat ? sendHeartbeat(Optional.empty(), true) : activateAgain();
-    failure.filter(reply -> !reply.isRefusal).ifPresent(this::tryLater);
+        isLicensed && !needsNewToken ? sendHeartbeat(Optional.empty(), true) : activateAgain();
+    failure.filter(Failure::isUnreachable).ifPresent(this::tryLater);
   }
 
   /**
@@ -291,7 +293,10 @@ final class Client {
     if (present.token.isEmpty()) return Optional.empty();
     Optional<Failure> failure = requestToken(requests.heartbeat(present.token.get(), borrowUntil));
     boolean isSeatLost =
-        failure.filter(reply -> reply.hasCode(RefusalCodes::isSeatLost)).isPresent();
+        failure
+            .filter(Failure::isRefusal)
+            .filter(reply -> reply.hasCode(RefusalCodes::isSeatLost))
+            .isPresent();
     boolean canActivate = isSeatLost && present.licenseKey.isPresent();
     if (!canActivate) return storeIfRefusal(failure);
     if (!mayActivate) return failure;
@@ -310,7 +315,7 @@ final class Client {
   }
 
   private Optional<Failure> storeIfRefusal(Optional<Failure> failure) {
-    failure.filter(reply -> reply.isRefusal).ifPresent(this::storeRefusal);
+    failure.filter(Failure::isRefusal).ifPresent(this::storeRefusal);
     return failure;
   }
 
@@ -336,21 +341,19 @@ final class Client {
       return Optional.of(rejectProduct(request, reply, token.get()));
     Optional<Token> accepted =
         token.flatMap(SignedToken::accepted).filter(given -> !clock.isReplay(given.issuedAt));
-    if (accepted.isPresent()) {
-      storeToken(accepted.get(), reply, refusalId);
-      return Optional.empty();
-    }
+    if (accepted.isPresent()) return storeToken(accepted.get(), reply, refusalId);
     boolean isUnsigned = keyFailure.filter(Failure::isOfUnsignedKeySet).isPresent();
     return Optional.of(api.failVerification(request, reply, isUnsigned));
   }
 
   /**
    * Frees the seat that the activation with a license key of another product took. If that fails,
-   * the lease of the seat ends by itself.
+   * the lease of the seat ends by itself. With the status 200, the machine had the seat before:
+   * another app uses it.
    */
   private Failure rejectProduct(Request request, Reply reply, SignedToken token) {
     Failure failure = api.failProduct(request, reply, token.product, config.product());
-    api.send(requests.deactivate(token.token));
+    if (reply.status == 201) api.send(requests.deactivate(token.token));
     return failure;
   }
 
@@ -387,10 +390,13 @@ final class Client {
    * was sent.
    *
    * @param refusalId the refusal that was stored when the request was sent
+   * @return the refusal of the other process
    */
-  private synchronized void storeToken(Token token, Reply reply, Optional<String> refusalId) {
+  private synchronized Optional<Failure> storeToken(
+      Token token, Reply reply, Optional<String> refusalId) {
     load();
-    if (stored.refusal.isPresent() && !stored.refusalId().equals(refusalId)) return;
+    if (stored.refusal.isPresent() && !stored.refusalId().equals(refusalId))
+      return stored.refusal.map(refusal -> Failure.ofStoredRefusal(reply, refusal));
     setClock(clock.acceptResponse(token.issuedAt, token.expiresAt, time.wall()));
     api.noteContact();
     JsonObject body = reply.success().orElseThrow();
@@ -409,6 +415,7 @@ final class Client {
             token.text, next, Json.isTrue(body, "in_grace"), graceEndsAt, Optional.empty()));
     if (clock.isTampered()) schedule.fail(stored, clock.time, 0);
     else schedule.settle();
+    return Optional.empty();
   }
 
   private void writeToken(Token token, TokenRecord record) {
@@ -443,10 +450,19 @@ final class Client {
   /** Reads all files again, because another process may have changed them. */
   private synchronized void load() {
     now();
-    stored = Stored.read(store, config, identity);
-    clock = store.read(Store.CLOCK).flatMap(Clock::parse).map(clock::merge).orElse(clock);
+    stored = Stored.read(store, config, identity, latest());
+    clock = readClock().map(clock::merge).orElse(clock);
     now();
     schedule.notice(stored, clock.time);
+  }
+
+  private Optional<Clock> readClock() {
+    return store.read(Store.CLOCK).flatMap(Clock::parse);
+  }
+
+  /** Returns the later of the time and the wall clock. */
+  private double latest() {
+    return Math.max(clock.time, time.wall());
   }
 
   /** Observes the clocks, and returns the time. */

@@ -138,11 +138,15 @@ public final class Config {
       String host = Optional.ofNullable(uri.getHost()).orElse("");
       boolean isSecure = "https".equalsIgnoreCase(uri.getScheme()) && !host.isEmpty();
       boolean isLocal = "http".equalsIgnoreCase(uri.getScheme()) && Proxies.isLoopback(host);
-      if (isSecure || isLocal) return url.replaceAll("/+$", "");
+      boolean isBase =
+          uri.getRawUserInfo() == null && uri.getRawQuery() == null && uri.getRawFragment() == null;
+      if (isBase && (isSecure || isLocal)) return url.replaceAll("/+$", "");
     } catch (IllegalArgumentException noUrl) {
       // Falls through to the error.
     }
-    throw invalid("api_url must be an https URL, or an http URL of a loopback host");
+    throw invalid(
+        "api_url must be an https URL, or an http URL of a loopback host, without user information,"
+            + " query and fragment");
   }
 
   private static String required(JsonObject app, String name) throws LicenseException {

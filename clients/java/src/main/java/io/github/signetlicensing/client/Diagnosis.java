@@ -7,6 +7,7 @@ import java.util.OptionalDouble;
 /** Writes the text for support. It contains neither a token nor a license key. */
 final class Diagnosis {
   private static final long DAY = 86_400;
+  private static final String UNKNOWN = "unknown";
 
   private final Config config;
   private final Identity identity;
@@ -48,8 +49,7 @@ final class Diagnosis {
   }
 
   private static String describeLicense(Token token) {
-    String tier = token.tierCode.map(code -> ", tier " + code).orElse("");
-    return token.licenseId.orElse("unknown") + tier;
+    return token.licenseId.orElse(UNKNOWN) + ", tier " + token.tierCode.orElse(UNKNOWN);
   }
 
   private String describeToken(Token token) {

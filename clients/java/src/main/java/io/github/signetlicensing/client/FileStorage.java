@@ -1,8 +1,13 @@
 package io.github.signetlicensing.client;
 
+import io.github.signetlicensing.client.Uninterrupted.Action;
+import java.io.File;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -21,6 +26,13 @@ import java.util.Optional;
 final class FileStorage implements Storage {
   private static final boolean IS_POSIX =
       FileSystems.getDefault().supportedFileAttributeViews().contains("posix");
+
+  private static final boolean IS_WINDOWS = File.separatorChar == '\\';
+
+  /** How often Windows is asked to rename a file that another process has open. */
+  private static final int MAX_RENAMES = 20;
+
+  private static final long RENAME_PAUSE_MILLIS = 10;
 
   private final Path folder;
 
@@ -66,10 +78,34 @@ final class FileStorage implements Storage {
         while (buffer.hasRemaining()) channel.write(buffer);
         channel.force(true);
       }
-      return Files.move(temporary, folder.resolve(name), StandardCopyOption.ATOMIC_MOVE);
+      Action<Path> rename =
+          () -> Files.move(temporary, folder.resolve(name), StandardCopyOption.ATOMIC_MOVE);
+      return IS_WINDOWS ? retryWhileBusy(rename) : rename.perform();
     } finally {
       Files.deleteIfExists(temporary);
     }
+  }
+
+  /** Renames a file. Tries again while another process has it open, which Windows refuses. */
+  static <T> T retryWhileBusy(Action<T> rename) throws IOException {
+    for (int tries = 1; ; tries++) {
+      try {
+        return rename.perform();
+      } catch (FileSystemException failure) {
+        if (tries == MAX_RENAMES || !isBusy(failure)) throw failure;
+      }
+      try {
+        Thread.sleep(RENAME_PAUSE_MILLIS);
+      } catch (InterruptedException interrupt) {
+        throw new ClosedByInterruptException(); // Uninterrupted writes the file again.
+      }
+    }
+  }
+
+  /** Returns whether access was denied, or a sharing violation, which has no type of its own. */
+  private static boolean isBusy(FileSystemException failure) {
+    return failure instanceof AccessDeniedException
+        || failure.getClass() == FileSystemException.class;
   }
 
   @Override

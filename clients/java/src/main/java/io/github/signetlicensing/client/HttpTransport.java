@@ -85,7 +85,7 @@ final class HttpTransport implements Transport {
   }
 
   private static IOException stopped() {
-    return new CancelledException("the client is closed");
+    return new ClosedException();
   }
 
   /** Waits for the whole response: the time-out of a request of the JDK ends with the headers. */

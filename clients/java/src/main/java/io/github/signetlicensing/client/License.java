@@ -116,9 +116,11 @@ public final class License implements AutoCloseable {
 
   /**
    * Calls a function with the new state after each change, other than that of {@link State#until}
-   * of an active license. It runs on the thread that performs the operation, before the operation
-   * returns, or on that of the background task. Exceptions of the function are ignored. It is not
-   * called any more once {@link #close} was called.
+   * of an active license. The calls do not overlap, and are in the order of the states. No lock is
+   * held during a call: the function can call any method, or wait for a thread that does. It runs
+   * on the thread that performs the operation, before the operation returns, or on that of the
+   * background task; a change during a call is told after it, by the same thread. Exceptions of the
+   * function are ignored. It is not called any more once {@link #close} was called.
    *
    * @param callback the function
    */
@@ -160,9 +162,9 @@ public final class License implements AutoCloseable {
   }
 
   /**
-   * Frees the seat, but keeps the license key. Failures are ignored. The background task does not
-   * activate again until the license is opened again or the app activates. Does nothing if the
-   * token is from a license file.
+   * Frees the seat, but keeps the license key. Failures are ignored. The background task sends
+   * nothing until the license is opened again, {@link #activate} has stored a license key, or there
+   * is a token again, also of another process. Does nothing if the token is from a license file.
    *
    * @return the new state
    */
@@ -249,8 +251,8 @@ public final class License implements AutoCloseable {
 
   /**
    * Stops the background task, and frees the seat if it is that of this process. Waits at most two
-   * seconds for the network. Later operations fail with the code {@code closed}. A second call does
-   * nothing.
+   * seconds for the network. The present operation and later ones fail with the code {@code
+   * closed}. A second call does nothing.
    */
   @Override
   public void close() {

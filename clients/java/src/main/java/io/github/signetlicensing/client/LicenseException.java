@@ -30,13 +30,14 @@ public final class LicenseException extends Exception {
   }
 
   /**
-   * Returns the error of an operation that the API refused, or that did not reach it.
+   * Returns the error of an operation that the API refused, that did not reach it, or that was
+   * closed meanwhile.
    *
    * @param what what failed, such as {@code the license key was not activated}
    */
   static LicenseException of(String what, Failure failure) {
-    return new LicenseException(
-        failure.code.orElse(UNREACHABLE), what + ": " + failure.detail, failure.reply.failure());
+    String code = failure.reply.isClosed() ? CLOSED : failure.code.orElse(UNREACHABLE);
+    return new LicenseException(code, what + ": " + failure.detail, failure.reply.failure());
   }
 
   /** Returns the error of an operation that needs a machine id that stays the same. */

@@ -8,7 +8,7 @@ import java.util.Optional;
 final class LicenseFile {
   private static final String FORMAT = "signet-license/1";
 
-  /** For how long after its signing the key set of a file is accepted by an import: 400 days. */
+  /** For how long after its signing the key set of a file is accepted: 400 days. */
   private static final long MAX_KEY_SET_AGE = 400 * 86_400L;
 
   private final String issuer;
@@ -44,31 +44,35 @@ final class LicenseFile {
     return Optional.of(new LicenseFile(issuer.get(), product.get(), token.get(), keySet.get()));
   }
 
-  /** Verifies the token, whatever its times. */
-  Optional<Token> verify(Config config, Identity identity) {
-    return readKeySet(config)
+  /**
+   * Verifies the token, whatever its times.
+   *
+   * @param latest the later of the time and the wall clock
+   */
+  Optional<Token> verify(Config config, Identity identity, double latest) {
+    return readKeySet(config, latest)
         .filter(keys -> product.equals(config.product()))
         .flatMap(keys -> Token.verify(tokenText, keys, config, identity));
   }
 
-  /** Returns the key set, if the file is of the issuer. */
-  private Optional<KeySet> readKeySet(Config config) {
-    return issuer.equals(config.issuer()) ? KeySet.verify(keySetText, config) : Optional.empty();
+  /** Returns the key set, if the file is of the issuer and its key set is not too old. */
+  private Optional<KeySet> readKeySet(Config config, double latest) {
+    if (!issuer.equals(config.issuer())) return Optional.empty();
+    return KeySet.verify(keySetText, config)
+        .filter(keys -> latest <= keys.issuedAt + MAX_KEY_SET_AGE);
   }
 
   /**
-   * Verifies the token for an import: neither the key set nor the token has ended at {@code now},
-   * nor at {@code wall}.
+   * Verifies the token for an import: neither the key set nor the token has ended.
    *
+   * @param latest the later of the time and the wall clock
    * @throws LicenseException with the first of the reasons that applies
    */
-  Token verifyForImport(Config config, Identity identity, double now, double wall)
-      throws LicenseException {
+  Token verifyForImport(Config config, Identity identity, double latest) throws LicenseException {
     if (Jws.parse(keySetText).filter(jwt -> KeySet.isSigned(jwt, config)).isEmpty())
       throw invalid("its " + KeySet.UNSIGNED);
     SignedToken signed =
-        readKeySet(config)
-            .filter(keys -> now <= keys.issuedAt + MAX_KEY_SET_AGE)
+        readKeySet(config, latest)
             .flatMap(keys -> SignedToken.verify(tokenText, keys, config, identity))
             .orElseThrow(() -> invalid("its token is not valid"));
     String namedProduct = signed.isOfProduct ? product : signed.product;
@@ -76,7 +80,7 @@ final class LicenseFile {
       throw invalid("it is for the product " + Text.quoteProduct(namedProduct));
     if (!signed.isOfMachine) throw invalid("it is for another machine");
     long end = signed.token.offlineUntil;
-    if (Math.max(now, wall) > end) throw invalid("it ended at " + Instant.ofEpochSecond(end));
+    if (latest > end) throw invalid("it ended at " + Instant.ofEpochSecond(end));
     return signed.token;
   }
 

@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** The id of a machine, from the identifier of the operating system's installation. */
 final class MachineId {
@@ -43,9 +44,10 @@ final class MachineId {
    */
   static Optional<String> read(String product, Host host) {
     if (isShared(host)) return Optional.empty();
-    return identifier(host)
+    return identifiers(host)
         .map(id -> id.strip().toLowerCase(Locale.ROOT))
         .filter(id -> !id.isEmpty() && !id.equals("uninitialized"))
+        .findFirst()
         .map(id -> hash("signet-machine-id/1\n" + product + "\n" + id));
   }
 
@@ -58,29 +60,30 @@ final class MachineId {
 
   /** Returns whether many machines share the identifier, or it lasts for minutes. */
   private static boolean isShared(Host host) {
-    String ci = host.variable("CI").orElse("");
     return CONTAINER_FILES.stream().anyMatch(file -> host.file(file).isPresent())
-        || SHARED_VARIABLES.stream().anyMatch(name -> host.variable(name).isPresent())
-        || !ci.isEmpty() && !ci.equals("false");
+        || SHARED_VARIABLES.stream().anyMatch(name -> isSet(host, name))
+        || isSet(host, "CI") && !host.variable("CI").equals(Optional.of("false"));
   }
 
-  private static Optional<String> identifier(Host host) {
+  private static boolean isSet(Host host, String variable) {
+    return host.variable(variable).filter(value -> !value.isEmpty()).isPresent();
+  }
+
+  /** Returns what the system has as an identifier, in the order of preference. */
+  private static Stream<String> identifiers(Host host) {
     switch (host.system()) {
       case "macos":
         return find(MACOS_OUTPUT, host.output(MACOS_COMMAND));
       case "windows":
         return find(WINDOWS_OUTPUT, host.output(WINDOWS_COMMAND));
       default:
-        return LINUX_FILES.stream()
-            .flatMap(file -> host.file(file).stream())
-            .filter(id -> !id.isBlank() && !id.strip().equals("uninitialized"))
-            .findFirst();
+        return LINUX_FILES.stream().flatMap(file -> host.file(file).stream());
     }
   }
 
-  private static Optional<String> find(Pattern pattern, String output) {
+  private static Stream<String> find(Pattern pattern, String output) {
     Matcher matcher = pattern.matcher(output);
-    return matcher.find() ? Optional.of(matcher.group(1)) : Optional.empty();
+    return matcher.find() ? Stream.of(matcher.group(1)) : Stream.empty();
   }
 
   private static String hash(String text) {

@@ -56,7 +56,8 @@ public final class Options {
   }
 
   /**
-   * Uses an own machine id instead of that of the operating system's installation.
+   * Uses an own machine id instead of that of the operating system's installation. Put the product
+   * into it: two apps with the same machine id could free each other's seats.
    *
    * @param id 1 to 256 bytes of UTF-8 without control characters that stay the same across restarts
    *     and updates

@@ -9,13 +9,16 @@ import java.util.stream.Collectors;
 final class Redaction {
   private static final String REPLACEMENT = "…";
 
+  /** Shorter texts are no secrets: a mistyped license key can be part of a word. */
+  private static final int MIN_LENGTH = 8;
+
   private final List<String> secrets;
 
   Redaction(Collection<String> secrets) {
     // A secret can contain another one.
     this.secrets =
         secrets.stream()
-            .filter(secret -> !secret.isEmpty())
+            .filter(secret -> secret.codePointCount(0, secret.length()) >= MIN_LENGTH)
             .sorted(Comparator.comparing(String::length).reversed())
             .collect(Collectors.toList());
   }

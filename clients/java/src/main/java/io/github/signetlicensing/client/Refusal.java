@@ -19,6 +19,11 @@ final class Refusal {
     this.retryAt = retryAt;
   }
 
+  /** Returns what a message says of a request that the refusal prevents. */
+  String detail() {
+    return "the license was refused with " + code;
+  }
+
   String toJson() {
     JsonObject json = new JsonObject();
     json.addProperty("id", id);

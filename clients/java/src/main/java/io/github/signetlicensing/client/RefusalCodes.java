@@ -23,8 +23,11 @@ final class RefusalCodes {
   /** The license key is one of another product. This code is not from the API. */
   static final String WRONG_PRODUCT = "wrong_product";
 
+  /** What a request is about does not exist. */
+  static final String NOT_FOUND = "not_found";
+
   /** The license key is not one of this product. */
-  private static final Set<String> KEY = Set.of("not_found", WRONG_PRODUCT);
+  private static final Set<String> KEY = Set.of(NOT_FOUND, WRONG_PRODUCT);
 
   private static final String SEAT_LIMIT = "seat_limit_reached";
 

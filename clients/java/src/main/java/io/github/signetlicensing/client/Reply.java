@@ -85,6 +85,11 @@ final class Reply {
     return failure instanceof Transport.CancelledException;
   }
 
+  /** Returns whether the app closed the client during the request. */
+  boolean isClosed() {
+    return failure instanceof Transport.ClosedException;
+  }
+
   /** Returns why this response is no token, as {@link State#reason} says it. */
   String reason() {
     if (status == 0) return State.NETWORK;

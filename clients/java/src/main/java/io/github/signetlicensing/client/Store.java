@@ -29,6 +29,7 @@ final class Store {
   /** Names of the files that could not be written. */
   private final Set<String> unwritable = new ConcurrentSkipListSet<>();
 
+  /** Opens a storage. Removes a license key that is stored and shall not be. */
   Store(Storage storage, Identity identity, boolean keepsLicenseKey) {
     this.storage = storage;
     this.keepsLicenseKey = keepsLicenseKey;
@@ -36,7 +37,10 @@ final class Store {
       memory.put(TOKEN, Optional.empty());
       memory.put(REFUSAL, Optional.empty());
     }
-    if (!keepsLicenseKey) memory.put(LICENSE_KEY, Optional.empty());
+    if (!keepsLicenseKey) {
+      if (read(LICENSE_KEY).isPresent()) remove(LICENSE_KEY);
+      memory.put(LICENSE_KEY, Optional.empty());
+    }
   }
 
   /** Returns the text of a file, or nothing if it is missing or cannot be read. */

@@ -30,14 +30,18 @@ final class Stored {
     this.token = token;
   }
 
-  /** Reads all files, and verifies the key set and the token. */
-  static Stored read(Store store, Config config, Identity identity) {
+  /**
+   * Reads all files, and verifies the key set and the token.
+   *
+   * @param latest the later of the time and the wall clock
+   */
+  static Stored read(Store store, Config config, Identity identity, double latest) {
     Optional<TokenRecord> record = store.read(Store.TOKEN).flatMap(TokenRecord::parse);
     Optional<KeySet> keys = store.read(Store.KEYS).flatMap(text -> KeySet.verify(text, config));
     Optional<LicenseFile> file = record.flatMap(Stored::fileOf);
     Optional<Token> token =
         file.isPresent()
-            ? file.get().verify(config, identity)
+            ? file.get().verify(config, identity, latest)
             : record.flatMap(
                 stored -> keys.flatMap(set -> Token.verify(stored.token, set, config, identity)));
     Optional<Refusal> refusal = store.read(Store.REFUSAL).flatMap(Refusal::parse);

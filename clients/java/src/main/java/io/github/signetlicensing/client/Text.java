@@ -14,7 +14,7 @@ final class Text {
 
   /** Types of exceptions that say nothing. */
   private static final Set<String> SILENT_TYPES =
-      Set.of("IOException", Transport.CancelledException.class.getSimpleName());
+      Set.of("IOException", "CancelledException", "ClosedException");
 
   private Text() {}
 

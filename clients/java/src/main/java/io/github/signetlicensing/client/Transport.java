@@ -7,11 +7,20 @@ import java.util.Optional;
 /** Sends HTTP requests. */
 interface Transport {
   /** The app ended a request. */
-  final class CancelledException extends IOException {
+  class CancelledException extends IOException {
     private static final long serialVersionUID = 1L;
 
     CancelledException(String message) {
       super(message);
+    }
+  }
+
+  /** The app closed the client during a request. */
+  final class ClosedException extends CancelledException {
+    private static final long serialVersionUID = 1L;
+
+    ClosedException() {
+      super("the client is closed");
     }
   }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import com.google.gson.JsonPrimitive;
 import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -34,6 +35,9 @@ class ConfigTest {
             "ftp://a.example",
             "a.example",
             "https://",
+            "https://user@a.example",
+            "https://a.example?",
+            "https://a.example/#a",
             "::")) {
       assertInvalid(() -> config.withApiUrl(url));
     }
@@ -50,11 +54,20 @@ class ConfigTest {
     JsonObject empty = app();
     empty.add("root_keys", new JsonArray());
     assertInvalid(() -> Config.parse(empty.toString()));
-    JsonElement noKey = new JsonObject();
-    app().getAsJsonArray("root_keys").add(noKey);
-    JsonObject damaged = app();
-    damaged.getAsJsonArray("root_keys").add(noKey);
-    assertInvalid(() -> Config.parse(damaged.toString()));
+  }
+
+  @Test
+  void each_root_key_is_an_rsa_public_key() throws Exception {
+    for (String name : List.of("kty", "n", "e")) {
+      JsonObject app = app();
+      app.getAsJsonArray("root_keys").get(0).getAsJsonObject().remove(name);
+      assertInvalid(() -> Config.parse(app.toString()));
+    }
+    for (JsonElement noKey : List.of(new JsonObject(), new JsonPrimitive("key"))) {
+      JsonObject app = app();
+      app.getAsJsonArray("root_keys").add(noKey);
+      assertInvalid(() -> Config.parse(app.toString()));
+    }
   }
 
   @Test

@@ -6,7 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
@@ -14,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -54,6 +58,33 @@ class FileStorageTest {
     assertThrows(IOException.class, () -> storage.write("file", new byte[] {1}));
     assertEquals(List.of("file"), names());
     assertTrue(Files.isDirectory(directory.resolve("file/is-a-folder")));
+  }
+
+  @Test
+  void a_rename_is_tried_again_while_another_process_has_the_file_open() throws IOException {
+    AtomicInteger tries = new AtomicInteger();
+    Uninterrupted.Action<String> rename =
+        () -> {
+          if (tries.incrementAndGet() == 1) throw new AccessDeniedException("file");
+          if (tries.get() < 20) throw new FileSystemException("file", null, "sharing violation");
+          return "renamed";
+        };
+    assertEquals("renamed", FileStorage.retryWhileBusy(rename));
+    tries.set(-1);
+    assertThrows(FileSystemException.class, () -> FileStorage.retryWhileBusy(rename));
+    assertEquals(19, tries.get());
+  }
+
+  @Test
+  void a_rename_that_fails_for_another_reason_is_not_tried_again() {
+    AtomicInteger tries = new AtomicInteger();
+    Uninterrupted.Action<String> rename =
+        () -> {
+          tries.incrementAndGet();
+          throw new NoSuchFileException("file");
+        };
+    assertThrows(NoSuchFileException.class, () -> FileStorage.retryWhileBusy(rename));
+    assertEquals(1, tries.get());
   }
 
   @Test

@@ -79,7 +79,7 @@ class VectorsTest {
   private static boolean isImported(
       LicenseFile file, Config config, Identity identity, double now) {
     try {
-      return file.verifyForImport(config, identity, now, now) != null;
+      return file.verifyForImport(config, identity, now) != null;
     } catch (LicenseException invalid) {
       return false;
     }
