@@ -63,7 +63,9 @@ export class ApiSession {
   }
 
   #parse(request: ApiRequest, response: HttpResponse): ApiResult {
-    return parseResponse(response, this.observeTime(), this.redactorFor(request));
+    const result = parseResponse(response, this.observeTime(), this.redactorFor(request));
+    const isUnknownKey = request.name === "activate" && result.kind === "problem" && result.code === "not_found";
+    return isUnknownKey ? { ...result, explanation: "there is no such license key" } : result;
   }
 }
 

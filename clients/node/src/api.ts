@@ -1,19 +1,10 @@
 import { isObject } from "./jwt.js";
+import type { MachineFacts } from "./machine-facts.js";
 import { explainProblem, type Redact } from "./messages.js";
 import type { HttpResponse } from "./ports.js";
 
 const PREFIX = "/api/v1.0";
 const MAX_RETRY_AFTER_SECONDS = 86_400;
-
-/** What the app says of the machine. A field that is null is not sent. */
-export interface MachineFacts {
-  machineId: string;
-  instanceId: string | null;
-  machineName: string | null;
-  appVersion: string | null;
-  os: string | null;
-  hostname: string | null;
-}
 
 /** A request without what the transport needs to know besides. */
 export interface ApiRequest {
@@ -31,6 +22,8 @@ export type ApiResult = TokenResult | ProblemResult | UnreachableResult;
 export interface TokenResult {
   kind: "token";
   token: string;
+  /** True if the activation took a seat, and false if the machine had it already. */
+  isNewSeat: boolean;
   nextHeartbeatAt: number | null;
   inGrace: boolean;
   graceEndsAt: number | null;
@@ -82,7 +75,7 @@ export const keySetRequest: ApiRequest = { name: "fetch keys", method: "GET", pa
 export function parseResponse({ status, headers, body }: HttpResponse, now: number, redact: Redact): ApiResult {
   const retryAfter = parseRetryAfter(headers["retry-after"], now);
   if (status === 200 || status === 201)
-    return parseToken(body) ?? { kind: "unreachable", reason: "invalid_response", retryAfter };
+    return parseToken(body, status === 201) ?? { kind: "unreachable", reason: "invalid_response", retryAfter };
   const problem = isProblem(status, headers["content-type"]) ? parseObject(body) : null;
   if (typeof problem?.code !== "string") return { kind: "unreachable", reason: `http_${status}`, retryAfter };
   const { code } = problem;
@@ -116,12 +109,13 @@ function commonFields({ machineId, instanceId, appVersion, os, hostname }: Machi
   return Object.fromEntries(Object.entries(fields).filter((field): field is [string, string] => field[1] !== null));
 }
 
-function parseToken(body: string): TokenResult | null {
+function parseToken(body: string, isNewSeat: boolean): TokenResult | null {
   const { token, next_heartbeat_at, in_grace, grace_ends_at } = parseObject(body) ?? {};
   if (typeof token !== "string") return null;
   return {
     kind: "token",
     token,
+    isNewSeat,
     nextHeartbeatAt: parseTime(next_heartbeat_at),
     inGrace: in_grace === true,
     graceEndsAt: parseTime(grace_ends_at),

@@ -14,10 +14,10 @@ export class BackgroundTask {
     private readonly secondsToNextRun: () => number | null,
   ) {}
 
-  /** Plans the next run. Called again, it replaces the plan by one from the present state. */
+  /** Plans the next run. Called again, it replaces the plan by one from the present state. A run that is in progress plans the next one at its end. */
   schedule(): void {
     clearTimeout(this.#timer);
-    if (this.#isStopped) return;
+    if (this.#isStopped || this.#run !== undefined) return;
     const delay = (this.secondsToNextRun() ?? Number.POSITIVE_INFINITY) * 1000;
     this.#timer = setTimeout(() => void this.#tick(), Math.min(MAX_DELAY_MS, Math.max(MIN_DELAY_MS, delay)));
     // The timers of test libraries have no `unref`.
@@ -43,7 +43,7 @@ export class BackgroundTask {
     } catch {
       // The run was cancelled, or failed; the next one tries again.
     }
-    if (this.#run === controller) this.#run = undefined;
+    this.#run = undefined;
     this.schedule();
   }
 }

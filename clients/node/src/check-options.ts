@@ -33,6 +33,14 @@ export function checkProxy(proxy: unknown): string | null {
   throw invalidOption("proxy", "must be an http or https URL with a host, such as http://proxy.example.com:3128");
 }
 
+/** Returns the addition to the header `User-Agent`. */
+export function checkUserAgent(suffix: unknown): string {
+  if (suffix === null || suffix === "") return "";
+  // Node sends no other characters in a header.
+  if (typeof suffix === "string" && /^[\x20-\x7e\xa0-\xff]*$/.test(suffix)) return ` ${suffix}`;
+  throw invalidOption("userAgentSuffix", "must be text in Latin-1 without control characters");
+}
+
 export function checkTimeout(name: string, seconds: unknown): number {
   if (typeof seconds === "number" && seconds > 0) return Math.min(seconds, MAX_TIMEOUT_SECONDS);
   throw invalidOption(name, "must be a number of seconds that is more than 0");

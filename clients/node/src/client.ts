@@ -4,7 +4,6 @@ import {
   deactivateRequest,
   heartbeatRequest,
   keySetRequest,
-  type MachineFacts,
   type ProblemResult,
   parseObject,
   type TokenResult,
@@ -13,19 +12,21 @@ import {
 import { ApiSession, type CallOptions, invalidResponse } from "./api-session.js";
 import { Clock } from "./clock.js";
 import type { Config } from "./config.js";
-import { deriveState, isChange } from "./derive-state.js";
+import { deriveState } from "./derive-state.js";
 import { formatDiagnosis } from "./diagnosis.js";
 import { SignetError } from "./errors.js";
 import { isJwt } from "./jwt.js";
 import { isSignedByRootKey } from "./key-set.js";
 import { explainEnd, verifyLicenseFile } from "./license-file.js";
 import { FILES, LicenseStore } from "./license-store.js";
-import { quoteProduct, requestError } from "./messages.js";
+import { cutTexts, type MachineFacts } from "./machine-facts.js";
+import { quoteProduct, refusedError, requestError } from "./messages.js";
 import { formatOfflineRequest } from "./offline-request.js";
 import type { HttpResponse, Ports } from "./ports.js";
 import {
   isRetried,
   keepsLicenseKey,
+  type RacedRefusal,
   refusesActivation,
   refusesKey,
   refusesLicense,
@@ -34,6 +35,7 @@ import {
 } from "./refusals.js";
 import { Schedule } from "./schedule.js";
 import type { State } from "./state.js";
+import { StateReporter } from "./state-reporter.js";
 import { StorageCache } from "./storage-cache.js";
 import type { Identity, TokenCheck, TokenClaims } from "./token.js";
 
@@ -43,6 +45,7 @@ const MAX_SERVER_SKEW_SECONDS = 300;
 /** Codes with which the API keeps a seat taken. */
 const SEAT_STAYS_TAKEN = ["offline_activation", "borrow_return_limit"];
 const NOT_BORROWED = "the seat was not borrowed";
+const NOT_REQUESTED = "the request was not created";
 const LASTING_ID = "because its machine id is random: give a machine id that stays the same";
 
 /** Options of the core, with all defaults applied. */
@@ -54,24 +57,26 @@ export interface ClientOptions extends MachineFacts {
   storageName: string;
 }
 
+/** The outcome of a request that did not bring a token. */
+type FailedOutcome = ProblemResult | UnreachableResult | RacedRefusal;
+
 /** A request that did not bring a token. */
 interface Failure {
-  outcome: ProblemResult | UnreachableResult;
+  outcome: FailedOutcome;
   /** False if the API refused the license. */
   isUnreachable: boolean;
   retryAfter: number | null;
 }
 
-/** A token that was verified, with the id of the refusal that was stored when it was requested. */
-interface VerifiedToken extends Omit<TokenResult, "kind"> {
+/** A token that was verified. */
+interface VerifiedToken extends Omit<TokenResult, "kind" | "isNewSeat"> {
   kind: "verified";
   claims: TokenClaims;
-  refusalId: string | null;
 }
 
 type WrongProduct = Extract<TokenCheck, { kind: "wrongProduct" }>;
 
-type Outcome = VerifiedToken | ProblemResult | UnreachableResult;
+type Outcome = VerifiedToken | FailedOutcome;
 
 /**
  * The behavior of a client, without timers, files and sockets. Operations must not run at the same time.
@@ -84,30 +89,32 @@ export class Client {
   readonly #schedule: Schedule;
   readonly #api: ApiSession;
   readonly #identity: Identity;
-  readonly #listeners = new Set<(state: State) => unknown>();
+  readonly #reporter: StateReporter;
+  readonly #options: ClientOptions;
   #reason = "not_contacted";
-  /** True if the app gave the seat back, and has not asked for another one. */
+  /** True if the app gave the seat back, and neither took another one nor stored a license key to take it later. */
   #isReleased = false;
-  #isSilent = false;
-  #reported: State;
 
   constructor(
     private readonly config: Config,
-    private readonly options: ClientOptions,
+    options: ClientOptions,
     private readonly ports: Ports,
   ) {
+    this.#options = { ...options, ...cutTexts(options) };
     const { machineId, instanceId, isEphemeral } = options;
     const ofProcess = instanceId !== null || isEphemeral ? [FILES.token, FILES.refusal] : [];
     this.#identity = { issuer: config.issuer, product: config.product, machineId, instanceId };
-    this.#store = new LicenseStore(config, this.#identity, options.keepLicenseKey, new StorageCache(ports.storage, ofProcess));
+    const files = new StorageCache(ports.storage, ofProcess);
+    this.#store = new LicenseStore(config, this.#identity, options.keepLicenseKey, files, () => this.#latestTime());
     this.#clock = new Clock(ports.time, this.#store.readClock());
     this.#schedule = new Schedule(() => ports.random());
     const secrets = () => [this.#store.licenseKey, this.#store.token?.token ?? null];
     this.#api = new ApiSession(ports.transport, () => this.#observe(), secrets);
+    this.#store.removeUnwantedLicenseKey();
     this.#reload();
     if (this.#store.refusal !== null) this.#schedule.askAbout(this.#store.refusal.id);
     if (this.secondsToNextRequest() === 0) this.#schedule.delayFirstRequest(this.#clock.now);
-    this.#reported = this.state();
+    this.#reporter = new StateReporter(this.state());
   }
 
   /** Returns the state at the present time, without reading the storage. */
@@ -129,27 +136,26 @@ export class Client {
 
   /** Calls a function with each new state. Returns a function that ends this. */
   onChange(listener: (state: State) => unknown): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#reporter.add(listener);
   }
 
   /** Ends the calls of `onChange`, because the app shuts down. */
   stopReporting(): void {
-    this.#isSilent = true;
+    this.#reporter.stop();
   }
 
   offlineRequest(): string {
-    if (this.options.isEphemeral) {
-      throw new SignetError("ephemeral_machine_id", `a license file would end with the process, ${LASTING_ID}`);
+    if (this.#options.isEphemeral) {
+      throw new SignetError("ephemeral_machine_id", `${NOT_REQUESTED}: a license file would end with the process, ${LASTING_ID}`);
     }
-    return formatOfflineRequest(this.config.product, this.options.machineId, this.options.machineName);
+    return formatOfflineRequest(this.config.product, this.#options.machineId, this.#options.machineName);
   }
 
   diagnose(): string {
     const state = this.state();
     return formatDiagnosis({
       config: this.config,
-      options: this.options,
+      options: this.#options,
       store: this.#store,
       clock: this.#clock,
       state,
@@ -194,29 +200,31 @@ export class Client {
     this.#reload();
     const { licenseKey: stored, claims } = this.#store;
     const key = licenseKey.trim();
-    const outcome = await this.#requestToken(activateRequest(key, this.options), call);
-    const keepsPresent = stored !== key && (stored !== null || claims !== null || isOtherKey(outcome));
-    this.#isReleased = false;
+    const outcome = await this.#requestToken(activateRequest(key, this.#options), call);
     if (outcome.kind === "verified") {
       this.#storeToken(outcome);
       this.#store.writeLicenseKey(key);
       return this.#notify();
     }
-    if (!keepsPresent) {
-      if (isKeptFor(outcome)) {
-        if (stored === null) this.#store.removeRefusal();
-        this.#store.writeLicenseKey(key);
-      }
-      const failure = this.#applyActivationFailure(outcome);
-      if (failure.isUnreachable && this.#hasToActivate()) this.#retryLater(failure);
-    }
+    const keepsPresent = stored !== key && (stored !== null || claims !== null || isOtherKey(outcome));
+    if (!keepsPresent) this.#applyFailureOfKey(key, outcome);
     this.#notify();
     throw requestError("the license key was not activated", outcome);
   }
 
+  /** Stores the license key of an activation that failed, if the background task can complete it, and what the API said. */
+  #applyFailureOfKey(key: string, outcome: FailedOutcome): void {
+    if (isKeptFor(outcome)) {
+      if (this.#store.licenseKey === null) this.#store.removeRefusal();
+      this.#store.writeLicenseKey(key);
+      this.#isReleased = false;
+    }
+    const failure = this.#applyActivationFailure(outcome);
+    if (failure.isUnreachable && this.#hasToActivate()) this.#retryLater(failure);
+  }
+
   async refresh(call: CallOptions): Promise<State> {
     this.#reload();
-    this.#isReleased = false;
     await this.#renewInBackground(call);
     return this.#notify();
   }
@@ -226,7 +234,7 @@ export class Client {
     const failure = (await this.#takeSeatToFree(call)) ?? (await this.#freeSeat(call));
     if (failure !== null) {
       this.#notify();
-      throw requestError("the machine was not deactivated", failure);
+      throw requestError("the seat was not freed", failure);
     }
     this.#store.removeToken();
     this.#store.removeRefusal();
@@ -247,7 +255,7 @@ export class Client {
   }
 
   async borrow(until: Date, call: CallOptions): Promise<State> {
-    if (this.options.isEphemeral) {
+    if (this.#options.isEphemeral) {
       throw new SignetError("ephemeral_machine_id", `${NOT_BORROWED}: the borrow would end with the process, ${LASTING_ID}`);
     }
     this.#reload();
@@ -255,7 +263,7 @@ export class Client {
     if (!isLater(until, this.#clock.now)) {
       throw new SignetError("invalid_value", `${NOT_BORROWED}: the time must be a date that is later than now`);
     }
-    if (refusal !== null) throw new SignetError(refusal.code, `${NOT_BORROWED}: the license was refused with ${refusal.code}`);
+    if (refusal !== null) throw refusedError(NOT_BORROWED, refusal.code);
     if (claims === null) throw new SignetError("not_activated", `${NOT_BORROWED}: the machine is not activated`);
     const failure = await this.#sendHeartbeat(call, until);
     const state = this.#notify();
@@ -267,13 +275,12 @@ export class Client {
     this.#reload();
     // Editors on Windows add a byte order mark.
     const text = content.replace(/^\uFEFF/, "");
-    const { config } = this;
-    const { now } = this.#clock;
+    const now = this.#latestTime();
     const { token: present, claims: presentClaims, refusal } = this.#store;
-    const file = verifyLicenseFile(text, config, this.#identity, now);
+    const file = verifyLicenseFile(text, this.config, this.#identity, now);
     if (!file.isValid) throw notImported(file.reason);
     const { token, claims } = file;
-    const end = explainEnd(claims, Math.max(now, this.ports.time.wall()));
+    const end = explainEnd(claims, now);
     if (end !== null) throw notImported(end);
     if (refusal !== null && claims.iat <= refusal.at) {
       throw notImported(`it is older than the refusal ${refusal.code}`, refusal.code);
@@ -293,7 +300,9 @@ export class Client {
   async #renewInBackground(call: CallOptions): Promise<void> {
     const { claims, refusal, licenseKey } = this.#store;
     let failure: Failure | null = null;
-    if (claims !== null && refusal === null) failure = await this.#sendHeartbeat(call, null);
+    // A heartbeat can bring the same token, which does not say that the clock is right. For an activation, the API signs a new one.
+    const hasToProveTime = this.#clock.isTampered && licenseKey !== null;
+    if (claims !== null && refusal === null && !hasToProveTime) failure = await this.#sendHeartbeat(call, null);
     else if (licenseKey !== null) failure = await this.#activateAgain(licenseKey, call);
     if (failure?.isUnreachable) this.#retryLater(failure);
   }
@@ -301,11 +310,12 @@ export class Client {
   /** Sends a heartbeat. Activates once if the API does not accept the token, and then repeats a heartbeat that borrows. */
   async #sendHeartbeat(call: CallOptions, borrowUntil: Date | null, isRepeated = false): Promise<Failure | null> {
     const token = this.#store.token?.token ?? "";
-    const outcome = await this.#requestToken(heartbeatRequest(token, this.options, borrowUntil), call);
+    const outcome = await this.#requestToken(heartbeatRequest(token, this.#options, borrowUntil), call);
     if (outcome.kind === "verified") {
       this.#storeToken(outcome);
       return null;
     }
+    if (outcome.kind === "raced") return raced(outcome);
     if (outcome.kind === "unreachable") return this.#unreachable(outcome);
     if (refusesLicense(outcome.code)) return this.#refuse(outcome);
     if (!refusesToken(outcome.code) || isRepeated) return this.#unreachable(outcome);
@@ -317,13 +327,14 @@ export class Client {
   }
 
   async #activateAgain(licenseKey: string, call: CallOptions): Promise<Failure | null> {
-    const outcome = await this.#requestToken(activateRequest(licenseKey, this.options), call);
+    const outcome = await this.#requestToken(activateRequest(licenseKey, this.#options), call);
     if (outcome.kind !== "verified") return this.#applyActivationFailure(outcome);
     this.#storeToken(outcome);
     return null;
   }
 
-  #applyActivationFailure(outcome: ProblemResult | UnreachableResult): Failure {
+  #applyActivationFailure(outcome: FailedOutcome): Failure {
+    if (outcome.kind === "raced") return raced(outcome);
     return isRefusal(outcome) ? this.#refuse(outcome) : this.#unreachable(outcome);
   }
 
@@ -335,22 +346,33 @@ export class Client {
     const keyFailure = this.#store.knowsKeyOf(result.token) ? null : await this.#fetchKeySet(call);
     const check = this.#store.check(result.token);
     if (check.kind === "wrongProduct" && request.name === "activate") {
-      return this.#rejectProduct(request, result.token, check, call);
+      return this.#rejectProduct(request, result, check, call);
     }
     if (check.kind !== "accepted" || check.claims.iat < this.#clock.reference - MAX_SERVER_SKEW_SECONDS) {
       return this.#api.recordFailure(request, invalidResponse(keyFailure?.kind === "unreachable" && keyFailure.isUnsigned));
     }
-    return { ...result, kind: "verified", claims: check.claims, refusalId };
+    return this.#findRacedRefusal(refusalId) ?? { ...result, kind: "verified", claims: check.claims };
   }
 
-  /** Frees the seat that a license key of another product took. If that fails, its lease ends by itself. */
-  async #rejectProduct(request: ApiRequest, token: string, check: WrongProduct, call: CallOptions): Promise<ProblemResult> {
+  /** Returns the refusal that another process has stored since it was read, or null. */
+  #findRacedRefusal(refusalId: string | null): RacedRefusal | null {
+    const refusal = this.#store.readRefusal();
+    if (refusal === null || refusal.id === refusalId) return null;
+    this.#reload();
+    return { kind: "raced", code: refusal.code };
+  }
+
+  /**
+   * Frees the seat that a license key of another product took. If that fails, its lease ends by itself. A seat that the machine had already is that of
+   * another app.
+   */
+  async #rejectProduct(request: ApiRequest, result: TokenResult, check: WrongProduct, call: CallOptions): Promise<ProblemResult> {
     const product = quoteProduct(this.#api.redactorFor(request)(check.product));
     const refusal = this.#api.recordFailure(
       request,
       wrongProduct(`it is for the product ${product}, not ${quoteProduct(this.config.product)}`),
     );
-    await this.#api.exchange(deactivateRequest(check.claims.activationId, token), call);
+    if (result.isNewSeat) await this.#api.exchange(deactivateRequest(check.claims.activationId, result.token), call);
     return refusal;
   }
 
@@ -385,34 +407,32 @@ export class Client {
    * Activates with the stored license key if there is no token with which the seat can be freed. Returns null if there is one then, or if the API
    * refused: the machine has no seat that it could free.
    */
-  async #takeSeatToFree(call: CallOptions): Promise<ProblemResult | UnreachableResult | null> {
+  async #takeSeatToFree(call: CallOptions): Promise<FailedOutcome | null> {
     const { claims, licenseKey } = this.#store;
     if (claims !== null || licenseKey === null) return null;
-    const outcome = await this.#requestToken(activateRequest(licenseKey, this.options), call);
+    const outcome = await this.#requestToken(activateRequest(licenseKey, this.#options), call);
     if (outcome.kind !== "verified") return isRefusal(outcome) ? null : outcome;
     this.#storeToken(outcome);
     return null;
   }
 
   #storeToken(outcome: VerifiedToken): void {
-    const { claims, refusalId } = outcome;
+    const { claims } = outcome;
     this.#setClock(claims, claims.exp);
     this.#writeToken(outcome, null);
-    // Another process can have been refused since the request was sent.
-    const refusal = this.#store.readRefusal();
-    if (refusal !== null && refusal.id === refusalId) this.#store.removeRefusal();
+    this.#store.removeRefusal();
     this.#reason = "not_contacted";
     this.#isReleased = false;
-    this.#schedule.answered();
-    // The token is not later than the reference, so it does not say that the clock is right.
+    // A token that is not later than the reference does not say that the clock is right.
     if (this.#clock.isTampered) this.#retryLater({ retryAfter: null });
+    else this.#schedule.answered();
   }
 
   #setClock({ iat }: TokenClaims, notAfter: number): void {
     this.#schedule.timeChanged(this.#clock.synchronize(iat, notAfter));
   }
 
-  #writeToken(result: Omit<TokenResult, "kind"> & { claims: TokenClaims }, licenseFile: string | null): void {
+  #writeToken(result: Omit<VerifiedToken, "kind">, licenseFile: string | null): void {
     const { token, claims, nextHeartbeatAt, inGrace, graceEndsAt } = result;
     const { now } = this.#clock;
     const record = {
@@ -422,7 +442,7 @@ export class Client {
       grace_ends_at: graceEndsAt && Math.floor(graceEndsAt),
       license_file: licenseFile,
     };
-    this.#store.writeToken(record, now);
+    this.#store.writeToken(record);
     this.#writeClock();
   }
 
@@ -484,9 +504,15 @@ export class Client {
     this.#clock.observe(this.#store.claims?.nbf ?? 0);
     const clock = this.#store.readClock();
     if (clock !== null) this.#schedule.timeChanged(this.#clock.merge(clock));
-    const isOtherToken = this.#store.reload(this.#clock.now);
-    if (isOtherToken) this.#schedule.answered();
+    const isOtherToken = this.#store.reload();
+    if (isOtherToken && !this.#clock.isTampered) this.#schedule.answered();
+    if (this.#store.claims !== null) this.#isReleased = false;
     this.#observe();
+  }
+
+  /** Returns the later of the time of the client and the wall clock. */
+  #latestTime(): number {
+    return Math.max(this.#clock.now, this.ports.time.wall());
   }
 
   /** Advances the clock, and returns the time. */
@@ -505,31 +531,24 @@ export class Client {
   /** Reports the state to the app if it has changed, and returns it. */
   #notify(): State {
     const state = this.state();
-    if (isChange(this.#reported, state)) {
-      this.#reported = state;
-      if (this.#isSilent) return state;
-      for (const listener of [...this.#listeners]) callSafely(listener, state);
-    }
+    this.#reporter.report(state);
     return state;
   }
 }
 
-/** Calls a function of the app. What it throws, and a promise that it rejects, is ignored. */
-function callSafely(listener: (state: State) => unknown, state: State): void {
-  try {
-    Promise.resolve(listener(state)).catch(() => {});
-  } catch {
-    // An error of the app.
-  }
+/** The failure of a request whose token is not stored. */
+function raced(outcome: RacedRefusal): Failure {
+  return { outcome, isUnreachable: false, retryAfter: null };
 }
 
 /** Returns whether the license key is stored, so that the background task can activate with it. */
-function isKeptFor(outcome: ProblemResult | UnreachableResult): boolean {
+function isKeptFor(outcome: FailedOutcome): boolean {
+  if (outcome.kind === "raced") return false;
   return outcome.kind === "unreachable" || keepsLicenseKey(outcome.code) || outcome.status === 429;
 }
 
 /** Returns whether an activation was refused. */
-function isRefusal(outcome: ProblemResult | UnreachableResult): outcome is ProblemResult {
+function isRefusal(outcome: FailedOutcome): outcome is ProblemResult {
   return outcome.kind === "problem" && refusesActivation(outcome.code);
 }
 

@@ -1,6 +1,7 @@
+import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { isIP } from "node:net";
 import { SignetError } from "./errors.js";
-import type { Jwk } from "./jwt.js";
+import { isObject, type Jwk } from "./jwt.js";
 
 /** What is compiled into an app: the content of `signet-app.json`. Unknown fields are ignored. */
 export interface AppConfig {
@@ -28,13 +29,13 @@ export function parseConfig(source: AppConfig | string): Config {
   const { issuer, product, root_keys: rootKeys, api_url: apiUrl = issuer } = (config ?? {}) as Partial<AppConfig>;
   if (typeof issuer !== "string" || issuer === "") throw invalid("issuer must be the URL of the installation");
   if (typeof product !== "string" || product === "") throw invalid("product must be the code of the product");
-  if (!Array.isArray(rootKeys) || !rootKeys.some((key) => key?.kty === "RSA")) {
-    throw invalid("root_keys must contain a public RSA key as a JWK");
+  if (!Array.isArray(rootKeys) || rootKeys.length === 0 || !rootKeys.every(isPublicRsaKey)) {
+    throw invalid("root_keys must be a list of public RSA keys as JWKs, with kty, n and e");
   }
   if (typeof apiUrl !== "string" || !isAllowedUrl(apiUrl)) {
-    throw invalid("api_url must be an https URL, or http on a loopback host");
+    throw invalid("api_url must be an https URL, or http on a loopback host, without user information, query and fragment");
   }
-  return { apiUrl: apiUrl.replace(/\/+$/, ""), issuer, product, rootKeys: rootKeys.filter((key) => key?.kty === "RSA") };
+  return { apiUrl: apiUrl.replace(/\/+$/, ""), issuer, product, rootKeys };
 }
 
 function parseJson(text: string): unknown {
@@ -45,16 +46,28 @@ function parseJson(text: string): unknown {
   }
 }
 
+function isPublicRsaKey(key: unknown): boolean {
+  if (!isObject(key) || key.kty !== "RSA") return false;
+  try {
+    return createPublicKey({ key: key as JsonWebKey, format: "jwk" }).asymmetricKeyType === "rsa";
+  } catch {
+    return false;
+  }
+}
+
 function isAllowedUrl(text: string): boolean {
   try {
-    const { protocol, hostname } = new URL(text);
+    const { protocol, hostname, username, password } = new URL(text);
+    // Paths are appended to the text, so that an empty query or fragment is not allowed either.
+    if (/[?#]/.test(text) || username !== "" || password !== "") return false;
     return protocol === "https:" || (protocol === "http:" && isLoopback(hostname));
   } catch {
     return false;
   }
 }
 
-function isLoopback(hostname: string): boolean {
+/** Returns whether a host name of a URL is that of this machine. */
+export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || (isIP(hostname) === 4 && hostname.startsWith("127."));
 }
 

@@ -1,4 +1,12 @@
-import { checkCertificates, checkInstanceId, checkMachineId, checkProxy, checkTimeout, invalidOption } from "./check-options.js";
+import {
+  checkCertificates,
+  checkInstanceId,
+  checkMachineId,
+  checkProxy,
+  checkTimeout,
+  checkUserAgent,
+  invalidOption,
+} from "./check-options.js";
 import type { ClientOptions } from "./client.js";
 import type { Config } from "./config.js";
 import { FileStorage } from "./file-storage.js";
@@ -34,12 +42,11 @@ export function findStorage(config: Config, options: Options): Storage {
 
 /** Returns the options of the transport, with defaults. Throws if one is not valid. */
 export function httpOptions(config: Config, options: Options): HttpOptions {
-  const { userAgentSuffix } = options;
   return {
     apiUrl: config.apiUrl,
     proxy: checkProxy(options.proxy ?? null),
     ca: checkCertificates(options.ca ?? []),
-    userAgent: `signet-client-node/${VERSION}${userAgentSuffix ? ` ${userAgentSuffix}` : ""}`,
+    userAgent: `signet-client-node/${VERSION}${checkUserAgent(options.userAgentSuffix ?? null)}`,
     connectTimeoutSeconds: checkTimeout("connectTimeoutSeconds", options.connectTimeoutSeconds ?? 10),
     timeoutSeconds: checkTimeout("timeoutSeconds", options.timeoutSeconds ?? 30),
   };

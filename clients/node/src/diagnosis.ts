@@ -47,7 +47,7 @@ export function formatDiagnosis({ config, options, store, clock, state, ...conta
 
 function formatLicense({ claims }: LicenseStore): string {
   if (claims === null) return "none";
-  return `${claims.licenseId ?? "unknown"}${claims.tierCode === null ? "" : `, tier ${claims.tierCode}`}`;
+  return `${claims.licenseId ?? "unknown"}, tier ${claims.tierCode ?? "unknown"}`;
 }
 
 function formatToken({ claims, isFromLicenseFile }: LicenseStore): string {

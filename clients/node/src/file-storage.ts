@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { replaceFile } from "./replace-file.js";
 import type { Storage } from "./storage.js";
 
 /** Keeps each file in a folder, which is created with mode 0700. Several processes can share it. */
@@ -22,7 +23,7 @@ export class FileStorage implements Storage {
     const temporary = join(this.folder, `.${name}.${randomUUID()}`);
     try {
       writeAndFlush(temporary, content);
-      renameSync(temporary, join(this.folder, name));
+      replaceFile(temporary, join(this.folder, name));
     } catch (error) {
       rmSync(temporary, { force: true });
       throw error;

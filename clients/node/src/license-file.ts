@@ -12,7 +12,7 @@ const FIELDS = ["issuer", "product", "token", "signed_jwks"] as const;
 /** The token of a license file, and what it claims; or why the file is not valid. */
 export type LicenseFile = { isValid: true; token: string; claims: TokenClaims } | { isValid: false; reason: string };
 
-/** Verifies a license file at a time, except for the end of its token. */
+/** Verifies a license file at a time, the later of that of the client and the wall clock, except for the end of its token. */
 export function verifyLicenseFile(text: string, config: Config, identity: Identity, now: number): LicenseFile {
   const file = parse(text);
   if (file === null) return invalid("it is not a license file");

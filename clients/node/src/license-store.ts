@@ -39,13 +39,15 @@ export class LicenseStore {
     private readonly identity: Identity,
     private readonly keepsLicenseKey: boolean,
     private readonly files: StorageCache,
+    /** Returns the later of the time of the client and the wall clock, for the age of a license file. */
+    private readonly latestTime: () => number,
   ) {}
 
   /** Reads everything but the clock. Returns whether another process changed the token or the time of its next heartbeat. */
-  reload(now: number): boolean {
+  reload(): boolean {
     const before = this.token;
     this.#loadKeySet(this.files.read(FILES.keySet));
-    this.#loadToken(this.files.read(FILES.token), now);
+    this.#loadToken(this.files.read(FILES.token));
     this.readRefusal();
     this.licenseKey = this.keepsLicenseKey ? this.files.read(FILES.licenseKey)?.trim() || null : null;
     return this.token?.token !== before?.token || this.token?.next_heartbeat_at !== before?.next_heartbeat_at;
@@ -83,13 +85,13 @@ export class LicenseStore {
     const fetched = verifyKeySet(text, this.config);
     if (fetched === null || Math.min(now, wall) > fetched.exp || fetched.iat < (this.keySet?.iat ?? 0)) return false;
     this.files.write(FILES.keySet, text);
-    this.reload(now);
+    this.reload();
     return true;
   }
 
-  writeToken(record: TokenRecord, now: number): void {
+  writeToken(record: TokenRecord): void {
     this.files.write(FILES.token, JSON.stringify(record));
-    this.#loadToken(this.files.read(FILES.token), now);
+    this.#loadToken(this.files.read(FILES.token));
   }
 
   /** Stores a refusal, and removes the token. */
@@ -125,6 +127,11 @@ export class LicenseStore {
     this.licenseKey = null;
   }
 
+  /** Removes a license key that was stored before that was switched off. */
+  removeUnwantedLicenseKey(): void {
+    if (!this.keepsLicenseKey && this.files.read(FILES.licenseKey) !== null) this.removeLicenseKey();
+  }
+
   /** Names of files that could not be written. */
   get unwritableFiles(): string[] {
     return this.files.unwritableNames;
@@ -138,19 +145,19 @@ export class LicenseStore {
   }
 
   /** Verifies the token if it or the key set has changed. A license file is verified each time, because it ages. */
-  #loadToken(text: string | null, now: number): void {
+  #loadToken(text: string | null): void {
     if (text === this.#tokenText && !this.isFromLicenseFile) return;
     this.#tokenText = text;
     this.token = parseTokenRecord(text);
-    this.claims = this.token && this.#verifyRecord(this.token, now);
+    this.claims = this.token && this.#verifyRecord(this.token);
   }
 
-  #verifyRecord({ token, license_file: file }: TokenRecord, now: number): TokenClaims | null {
+  #verifyRecord({ token, license_file: file }: TokenRecord): TokenClaims | null {
     if (file === null || !containsToken(file, token)) {
       const check = this.check(token);
       return check.kind === "accepted" ? check.claims : null;
     }
-    const verified = verifyLicenseFile(file, this.config, this.identity, now);
+    const verified = verifyLicenseFile(file, this.config, this.identity, this.latestTime());
     return verified.isValid ? verified.claims : null;
   }
 }

@@ -98,8 +98,8 @@ export class License {
   }
 
   /**
-   * Gives the seat back until the next `activate` or `open`, and keeps the license key. Takes at most two seconds. Does nothing with a token from a
-   * license file.
+   * Gives the seat back, and keeps the license key. Takes at most two seconds. The background task then sends nothing until there is a token or
+   * `activate` has stored the license key. Does nothing with a token from a license file.
    */
   release(): Promise<State> {
     return this.#operate((call) => this.#client.release(call));

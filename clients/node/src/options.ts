@@ -8,7 +8,7 @@ export interface Options {
   storage?: Storage;
   /**
    * Id of the machine, or a function that returns it: 1 to 256 bytes without control characters, which stay the same. Default: derived from that of
-   * the operating system's installation.
+   * the operating system's installation. Put the product into an id of your own, because a seat belongs to a license and a machine id.
    */
   machineId?: string | (() => string);
   /**
@@ -16,7 +16,7 @@ export interface Options {
    * random UUID.
    */
   instanceId?: string;
-  /** Name of the machine for people. Default: the host name. Null: none. */
+  /** Name of the machine for people. It and the next three are cut to 100, 32, 64 and 64 bytes, without control and invisible characters. Default: the host name. Null: none. */
   machineName?: string | null;
   /** Version of the app. Default: not sent. */
   appVersion?: string | null;
@@ -24,9 +24,9 @@ export interface Options {
   os?: string | null;
   /** Host name. Default: not sent. */
   hostname?: string | null;
-  /** Whether the license key is stored, so that the app can activate again without its user. Default: true. If false, none that is stored is read. */
+  /** Whether the license key is stored, so that the app can activate again without its user. Default: true. If false, `open` removes one that is stored. */
   keepLicenseKey?: boolean;
-  /** URL of an HTTP proxy, http or https. Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. */
+  /** URL of an HTTP proxy, http or https. Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, except for a loopback host. */
   proxy?: string;
   /** Certificates of certificate authorities in PEM, trusted besides those of Node and of the system. */
   ca?: string | Uint8Array | (string | Uint8Array)[];
@@ -34,6 +34,6 @@ export interface Options {
   connectTimeoutSeconds?: number;
   /** Time for a whole request, in seconds, more than 0. Default: 30. */
   timeoutSeconds?: number;
-  /** Text that is added to the header `User-Agent`, such as `atlas/4.2.0`. */
+  /** Text that is added to the header `User-Agent`, such as `atlas/4.2.0`: Latin-1 without control characters. */
   userAgentSuffix?: string;
 }

@@ -1,8 +1,13 @@
 import { isIP } from "node:net";
+import { isLoopback } from "./config.js";
 
-/** Returns the proxy for a URL: the given one, or that of the environment, or null. Throws if it is not a valid URL. */
+/**
+ * Returns the proxy for a URL: the given one, or that of the environment unless the host is a loopback host, or null. Throws if it is not a valid
+ * URL.
+ */
 export function findProxy(url: URL, explicit: string | null, environment = process.env): URL | null {
   if (explicit !== null) return new URL(explicit);
+  if (isLoopback(url.hostname)) return null;
   const variable = (name: string) => environment[name] || environment[name.toUpperCase()];
   const address = variable(`${url.protocol.slice(0, -1)}_proxy`) ?? variable("all_proxy");
   if (!address || isExcluded(url, variable("no_proxy") ?? "")) return null;

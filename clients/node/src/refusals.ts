@@ -16,6 +16,12 @@ const KEY_REFUSALS: readonly string[] = ["not_found", WRONG_PRODUCT];
 /** Refusals that end without the user, for example because the customer pays. */
 const TEMPORARY_REFUSALS: readonly string[] = ["seat_limit_reached", "suspended", "expired", "product_inactive"];
 
+/** A refusal that another process has stored since a request was sent. The token in the response is not stored. */
+export interface RacedRefusal {
+  kind: "raced";
+  code: string;
+}
+
 /** Returns whether a code ends the license of an app that sent a heartbeat. */
 export function refusesLicense(code: string): boolean {
   return LICENSE_REFUSALS.includes(code);

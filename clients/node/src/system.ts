@@ -7,8 +7,6 @@ import type { TimeSource } from "./ports.js";
 
 const PLATFORM_NAMES: Record<string, string> = { darwin: "macos", win32: "windows" };
 const ARCHITECTURE_NAMES: Record<string, string> = { x64: "x86_64", arm64: "aarch64", ia32: "x86" };
-/** The longest name of a machine that the API accepts. */
-const MAX_MACHINE_NAME_LENGTH = 100;
 
 /** The clocks of this machine. */
 export const systemTime: TimeSource = {
@@ -33,7 +31,7 @@ export function describeSystem(): string {
 
 /** Returns the name of this machine, or null if it has none. */
 export function defaultMachineName(): string | null {
-  return hostname().slice(0, MAX_MACHINE_NAME_LENGTH) || null;
+  return hostname() || null;
 }
 
 /** Returns the folder for the files of a product in the user's data folder, or null if the user has none. */

@@ -69,6 +69,20 @@ test("a run that fails is followed by another", async () => {
   assert.equal(runs.length, 2);
 });
 
+test("no run starts while one is in progress, and it plans the next one", async () => {
+  const ends = [];
+  const { task, runs } = startTask(5, () => new Promise((resolve) => ends.push(resolve)));
+  await elapse();
+  timer = undefined;
+  task.schedule();
+  assert.equal(timer, undefined);
+  task.interrupt();
+  assert.equal(runs[0].aborted, true);
+  ends[0]();
+  await new Promise(setImmediate);
+  assert.equal(timer.delay, 5_000);
+});
+
 test("interrupt cancels the present run, and stop ends all", async () => {
   const { task, runs } = startTask(5, () => new Promise(() => {}));
   await elapse();

@@ -3,9 +3,10 @@ import { execFile } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, mock, test } from "node:test";
 import { promisify } from "node:util";
 import { FileStorage } from "../dist/file-storage.js";
+import { replaceFile } from "../dist/replace-file.js";
 import { StorageCache } from "../dist/storage-cache.js";
 import { testFile } from "./fixtures.mjs";
 
@@ -49,6 +50,35 @@ test("a write that fails leaves the former content and no temporary file", () =>
   writeFileSync(join(folder, "token.json", "file"), "");
   assert.throws(() => storage.write("token.json", bytes("new")));
   assert.deepEqual(readdirSync(folder), ["token.json"]);
+});
+
+/** A function that fails with these codes, one at each call, and then succeeds. */
+function failingRename(codes) {
+  return mock.fn(() => {
+    const code = codes.shift();
+    if (code !== undefined) throw Object.assign(new Error(code), { code });
+  });
+}
+
+test("a rename is tried up to 20 times on Windows while another program has opened the file", () => {
+  const busy = failingRename(["EPERM", "EBUSY", "EACCES"]);
+  replaceFile("new", "token.json", "win32", busy);
+  assert.equal(busy.mock.callCount(), 4);
+
+  const locked = failingRename(Array(30).fill("EPERM"));
+  assert.throws(() => replaceFile("new", "token.json", "win32", locked), { code: "EPERM" });
+  assert.equal(locked.mock.callCount(), 20);
+});
+
+test("a rename that fails otherwise, or on another system, is tried once", () => {
+  for (const [platform, code] of [
+    ["win32", "ENOSPC"],
+    ["linux", "EPERM"],
+  ]) {
+    const rename = failingRename([code, code]);
+    assert.throws(() => replaceFile("new", "token.json", platform, rename), { code });
+    assert.equal(rename.mock.callCount(), 1);
+  }
 });
 
 test("a reader never sees a part of a file while another process replaces it", async () => {

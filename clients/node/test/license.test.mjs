@@ -76,6 +76,13 @@ for (const [what, change] of Object.entries({
   "an API without TLS": { api_url: "http://licenses.example.com" },
   "an API on a host that looks like a loopback host": { api_url: "http://127.0.0.1.example.com" },
   "an API that is no URL": { api_url: "licenses" },
+  "an API with a password": { api_url: "https://ada:password@licenses.example.com" },
+  "an API with a query": { api_url: "https://licenses.example.com/?tenant=1" },
+  "an API with an empty query": { api_url: "https://licenses.example.com?" },
+  "an API with a fragment": { api_url: "https://licenses.example.com/#api" },
+  "a root key without a modulus": { root_keys: [config.root_keys[0], { kty: "RSA", e: "AQAB" }] },
+  "a root key without an exponent": { root_keys: [{ ...config.root_keys[0], e: undefined }] },
+  "a root key that is not an RSA key": { root_keys: [{ kty: "EC", crv: "P-256", x: "x", y: "y" }] },
 })) {
   test(`open fails with ${what}`, () => {
     assert.throws(() => open({ ...config, ...change }, { folder, machineId }), { name: "SignetError", code: "invalid_config" });
@@ -120,6 +127,12 @@ for (const [what, options, message] of [
   ["no time to connect", { connectTimeoutSeconds: 0 }, /connectTimeoutSeconds must be .* more than 0/],
   ["a negative time", { timeoutSeconds: -1 }, /timeoutSeconds must be/],
   ["a time that is no number", { timeoutSeconds: Number.NaN }, /timeoutSeconds must be/],
+  [
+    "a user agent with a line feed",
+    { userAgentSuffix: "atlas\r\nX: 1" },
+    /userAgentSuffix must be .* without control characters/,
+  ],
+  ["a user agent that Node cannot send", { userAgentSuffix: "atlas/4.2 😀" }, /userAgentSuffix must be/],
   ["certificates that are no PEM", { ca: "no PEM" }, /ca must contain/],
   [
     "certificates that cannot be read",

@@ -23,6 +23,14 @@ test("the given proxy is used whatever the environment says", () => {
   assert.equal(findProxy(target, PROXY, { no_proxy: "*" }).href, PROXY);
 });
 
+test("the proxy of the environment is not used for a loopback host, but the given one is", () => {
+  const environment = { http_proxy: PROXY, https_proxy: PROXY, all_proxy: PROXY };
+  for (const url of ["http://localhost:8080", "http://127.0.0.1", "https://127.1.2.3", "http://[::1]"]) {
+    assert.equal(findProxy(new URL(url), null, environment), null);
+    assert.equal(findProxy(new URL(url), PROXY, environment).href, PROXY);
+  }
+});
+
 for (const [url, list, isExcluded] of [
   ["https://licenses.example.com", "*", true],
   ["https://licenses.example.com", "licenses.example.com", true],
@@ -36,9 +44,9 @@ for (const [url, list, isExcluded] of [
   ["https://licenses.example.com:8443", "example.com:8443", true],
   ["https://10.0.0.1", "10.0.0.1", true],
   ["https://10.0.0.1", "0.0.1", false],
-  ["https://[::1]:8443", "::1", true],
-  ["https://[::1]:8443", "[::1]:8443", true],
-  ["https://[::1]:8443", "[::1]:443", false],
+  ["https://[fd00::1]:8443", "fd00::1", true],
+  ["https://[fd00::1]:8443", "[fd00::1]:8443", true],
+  ["https://[fd00::1]:8443", "[fd00::1]:443", false],
   ["https://licenses.example.com", ", ,", false],
 ]) {
   test(`NO_PROXY=${list} ${isExcluded ? "excludes" : "does not exclude"} ${url}`, () => {
