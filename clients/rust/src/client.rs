@@ -2,13 +2,13 @@ mod deactivation;
 mod exchange;
 
 use std::{
-    panic::{catch_unwind, AssertUnwindSafe},
     process,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
-    core::Core,
+    callbacks::{Callback, Callbacks},
+    core::{Core, StoredRefusal},
     error::Error,
     files::{self, Files},
     identity::Identity,
@@ -25,9 +25,7 @@ use crate::{
 /// What failed, in the messages of errors.
 const ACTIVATION_FAILED: &str = "the license key was not activated";
 const BORROW_FAILED: &str = "the seat was not borrowed";
-const OFFLINE_REQUEST_FAILED: &str = "there is no request for a license file";
-
-pub(crate) type Callback = Arc<dyn Fn(&State) + Send + Sync>;
+const OFFLINE_REQUEST_FAILED: &str = "the request was not created";
 
 /// Performs the operations: sends requests, and lets [`Core`] decide about the responses.
 pub(crate) struct Client {
@@ -37,7 +35,7 @@ pub(crate) struct Client {
     ports: Ports,
     /// Locked for short times only, never during a request.
     core: Mutex<Core>,
-    callbacks: Arc<RwLock<Vec<Callback>>>,
+    callbacks: Callbacks,
     /// Wakes and stops the background thread.
     pub(crate) signal: Signal,
     /// The process whose background thread serves this client.
@@ -75,11 +73,15 @@ impl Client {
             (true, true) => &[files::TOKEN, files::REFUSAL],
             (true, false) => &[files::TOKEN, files::REFUSAL, files::LICENSE_KEY],
         };
+        if !keeps_license_key {
+            // It may be stored because the app kept it before.
+            let _ = ports.storage.remove(files::LICENSE_KEY);
+        }
         let files = Files::new(ports.storage.clone(), private);
         let core = Mutex::new(Core::open(identity.clone(), ports.clone(), files));
         let process_id = process::id();
-        let callbacks = Arc::default();
-        Self { identity, facts, keeps_license_key, ports, core, callbacks, signal: Signal::default(), process_id }
+        let (callbacks, signal) = Default::default();
+        Self { identity, facts, keeps_license_key, ports, core, callbacks, signal, process_id }
     }
 
     /// Returns a client for a forked child, which has no other thread of its parent and may have inherited locked mutexes.
@@ -93,7 +95,7 @@ impl Client {
             core.ports.transport = child.ports.transport.clone();
             *child.core() = core;
         }
-        Self { callbacks: self.callbacks.clone(), ..child }
+        Self { callbacks: self.callbacks.for_forked_child(), ..child }
     }
 
     pub(crate) fn is_of_this_process(&self) -> bool {
@@ -118,8 +120,26 @@ impl Client {
         core
     }
 
+    /// Locks the state machine for a response, and reads the storage. Fails if the license was closed since the request was sent:
+    /// then the response is not stored, and a seat of this process is freed, of which [`close`](Self::close) did not know.
+    fn load_for(&self, response: Option<&TokenResponse>) -> Result<MutexGuard<'_, Core>, Error> {
+        let core = self.load();
+        if !self.signal.is_closed() {
+            return Ok(core);
+        }
+        let is_known = |response: &TokenResponse| {
+            core.accepted().is_some_and(|(_, claims)| claims.activation.id == response.claims.activation.id)
+        };
+        let late = response.filter(|response| self.identity.is_of_process() && !is_known(response));
+        drop(core);
+        if let Some(response) = late {
+            self.free_late_seat(response);
+        }
+        Err(Error::closed())
+    }
+
     pub(crate) fn on_change(&self, callback: Callback) {
-        self.callbacks.write().unwrap_or_else(PoisonError::into_inner).push(callback);
+        self.callbacks.add(callback);
     }
 
     pub(crate) fn state(&self) -> State {
@@ -162,11 +182,7 @@ impl Client {
     pub(crate) fn activate(&self, license_key: &str) -> Result<State, Error> {
         let license_key = license_key.trim();
         let operation = self.begin_operation()?;
-        let snapshot = {
-            let mut core = self.load();
-            core.is_released = false;
-            core.snapshot()
-        };
+        let snapshot = self.load().snapshot();
         let outcome = self.send(&requests::activate(license_key, &self.identity, &self.facts));
         let result = self.finish_activation(license_key, &snapshot, outcome);
         self.finish(operation, result)
@@ -174,11 +190,11 @@ impl Client {
 
     fn finish_activation(&self, license_key: &str, snapshot: &Snapshot, outcome: Outcome) -> Result<(), Error> {
         let kept_key = self.keeps_license_key.then_some(license_key);
-        let mut core = self.load();
+        let mut core = self.load_for(outcome.token())?;
         let keeps_present_license = core.keeps_present_license(license_key);
         match outcome {
             Outcome::Token(response) => {
-                core.check_refusal(snapshot)?;
+                core.check_refusal(ACTIVATION_FAILED, snapshot)?;
                 core.store_token(&response);
                 if let Some(key) = kept_key {
                     core.store_license_key(key);
@@ -216,7 +232,8 @@ impl Client {
         }
         let operation = self.begin_operation()?;
         if until <= self.load().now() || until > MAX_UNIX_TIME {
-            return Err(Error::invalid_value("until must be later than the present time, and before the year 10000"));
+            let rule = "until must be later than the present time, and before the year 10000";
+            return Err(Error::invalid_value(BORROW_FAILED, rule));
         }
         let result = self.send_borrow(&format_rfc3339(whole(until)));
         self.finish(operation, result)
@@ -226,23 +243,24 @@ impl Client {
         let snapshot = {
             let core = self.load();
             if let Some(refusal) = &core.refusal {
-                return Err(Error::refused(&refusal.code));
+                return Err(Error::refused(BORROW_FAILED, &refusal.code));
             }
             core.snapshot()
         };
-        let mut outcome = self.send_heartbeat(Some(until)).ok_or_else(Error::not_activated)?;
+        let send_heartbeat = || self.send_heartbeat(Some(until)).ok_or_else(|| Error::not_activated(BORROW_FAILED));
+        let mut outcome = send_heartbeat()?;
         if let Outcome::LostSeat(_) = outcome {
             outcome = self.activate_again(outcome, &snapshot);
             if let Outcome::Token(response) = &outcome {
-                self.store_response(&snapshot, response)?;
-                outcome = self.send_heartbeat(Some(until)).ok_or_else(Error::not_activated)?;
+                self.store_response(BORROW_FAILED, &snapshot, response)?;
+                outcome = send_heartbeat()?;
             }
         }
         match outcome {
-            Outcome::Token(response) => self.store_response(&snapshot, &response),
+            Outcome::Token(response) => self.store_response(BORROW_FAILED, &snapshot, &response),
             Outcome::Refusal(refusal) | Outcome::LostSeat(refusal) => {
                 let error = refusal.to_error(BORROW_FAILED);
-                self.load().refuse_activation(refusal, None);
+                self.load_for(None)?.refuse_activation(refusal, None);
                 Err(error)
             }
             Outcome::Unreachable(failure) => {
@@ -254,9 +272,10 @@ impl Client {
         }
     }
 
-    fn store_response(&self, snapshot: &Snapshot, response: &TokenResponse) -> Result<(), Error> {
-        let mut core = self.load();
-        core.check_refusal(snapshot)?;
+    /// Stores the token of a response to an operation. `what` says what failed if it is not stored.
+    fn store_response(&self, what: &str, snapshot: &Snapshot, response: &TokenResponse) -> Result<(), Error> {
+        let mut core = self.load_for(Some(response))?;
+        core.check_refusal(what, snapshot)?;
         core.store_token(response);
         Ok(())
     }
@@ -285,8 +304,7 @@ impl Client {
     pub(crate) fn refresh(&self) -> State {
         let Ok(operation) = self.begin_operation() else { return self.state() };
         let (snapshot, next) = {
-            let mut core = self.load();
-            core.is_released = false;
+            let core = self.load();
             (core.snapshot(), core.next_request())
         };
         self.renew(&snapshot, next);
@@ -313,13 +331,13 @@ impl Client {
     }
 
     fn finish_background_request(&self, snapshot: &Snapshot, outcome: Outcome) {
-        let mut core = self.load();
+        let Ok(mut core) = self.load_for(outcome.token()) else { return };
         if core.operations != snapshot.operations {
             return;
         }
         match outcome {
             Outcome::Token(response) => {
-                if core.check_refusal(snapshot).is_ok() {
+                if core.refusal_since(snapshot).is_none() {
                     core.store_token(&response);
                 }
             }
@@ -363,24 +381,26 @@ impl Client {
         Ok(Operation::begin(self))
     }
 
-    /// Ends an operation: reports the state, and lets the background thread schedule its next request.
+    /// Ends an operation: reports the state, and lets the background thread schedule its next request. Fails if the license was
+    /// closed before.
     fn finish(&self, operation: Operation<'_>, result: Result<(), Error>) -> Result<State, Error> {
+        let result = if self.signal.is_closed() { Err(Error::closed()) } else { result };
         drop(operation);
         self.report_change();
         self.signal.wake();
         result.map(|()| self.state())
     }
 
-    /// Calls the callbacks if the state has changed and the license is not closed. A panic of a callback is ignored.
+    /// Calls the callbacks if the state has changed.
     fn report_change(&self) {
-        if self.signal.is_closed() {
-            return;
+        {
+            let mut core = self.observe();
+            if let Some(state) = core.take_change() {
+                // With the lock, so that the states are in order.
+                self.callbacks.enqueue(state);
+            }
         }
-        let Some(state) = self.observe().take_change() else { return };
-        let callbacks = self.callbacks.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for callback in callbacks {
-            let _ = catch_unwind(AssertUnwindSafe(|| callback(&state)));
-        }
+        self.callbacks.deliver(&self.signal);
     }
 }
 
@@ -389,12 +409,14 @@ impl Core {
         Snapshot { refusal_id: self.refusal.as_ref().map(|refusal| refusal.id.clone()), operations: self.operations }
     }
 
-    /// Fails if another process has stored a refusal since the request was sent. A token must not undo it.
-    fn check_refusal(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        match &self.refusal {
-            Some(refusal) if Some(&refusal.id) != snapshot.refusal_id.as_ref() => Err(Error::refused(&refusal.code)),
-            _ => Ok(()),
-        }
+    /// Returns the refusal that another process has stored since the request was sent. A token must not undo it.
+    fn refusal_since(&self, snapshot: &Snapshot) -> Option<&StoredRefusal> {
+        self.refusal.as_ref().filter(|refusal| Some(&refusal.id) != snapshot.refusal_id.as_ref())
+    }
+
+    /// Fails if another process has stored a refusal since the request was sent. `what` says what failed.
+    fn check_refusal(&self, what: &str, snapshot: &Snapshot) -> Result<(), Error> {
+        self.refusal_since(snapshot).map_or(Ok(()), |refusal| Err(Error::refused(what, &refusal.code)))
     }
 
     fn begin_operation(&mut self) {

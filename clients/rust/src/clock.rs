@@ -28,6 +28,8 @@ pub(crate) struct Clock {
     set_back: Seconds,
     /// The last signed time. Negative infinity if there is none.
     reference: Seconds,
+    /// The wall clock at the last observation.
+    wall: Seconds,
     /// The monotonic clock at the last observation.
     monotonic: Option<Seconds>,
 }
@@ -35,12 +37,13 @@ pub(crate) struct Clock {
 impl Clock {
     /// Creates a clock that shows the wall clock.
     pub(crate) fn new(wall: Seconds) -> Self {
-        Self { now: wall, behind: 0.0, set_back: 0.0, reference: Seconds::NEG_INFINITY, monotonic: None }
+        Self { now: wall, behind: 0.0, set_back: 0.0, reference: Seconds::NEG_INFINITY, wall, monotonic: None }
     }
 
     /// Advances the time. It is at least `not_before`, the `nbf` of the accepted token.
     pub(crate) fn observe(&mut self, reading: ClockReading, not_before: Option<Seconds>) {
         self.advance(reading.monotonic);
+        self.wall = reading.wall;
         let expected = self.now.max(not_before.unwrap_or(Seconds::NEG_INFINITY));
         let difference = expected - reading.wall;
         if difference >= MINUTE {
@@ -93,6 +96,11 @@ impl Clock {
         }
         self.set_back = 0.0;
         self.reference = issued_at;
+    }
+
+    /// Returns the later of the time and the wall clock, by which license files end.
+    pub(crate) fn latest(&self) -> Seconds {
+        self.now.max(self.wall)
     }
 
     pub(crate) fn is_tampered(&self) -> bool {

@@ -43,17 +43,27 @@ impl AppConfig {
             return Err(Error::invalid_config("issuer and product must not be empty"));
         }
         let url = self.api_url.as_deref().unwrap_or(&self.issuer).trim_end_matches('/');
-        let uri: Option<Uri> = url.parse().ok();
-        let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
-        match uri.as_ref().and_then(Uri::scheme_str) {
-            Some("https") if !host.is_empty() => Ok(url),
-            Some("http") if is_loopback(host) => Ok(url),
-            _ => Err(Error::invalid_config("api_url must be an https URL, or an http URL of a loopback host")),
-        }
+        let uri = url.parse().ok().filter(|uri| is_allowed(uri) && !url.contains('#'));
+        uri.map(|_| url).ok_or_else(|| {
+            let rule = "an https URL, or an http URL of a loopback host, without user information, query and fragment";
+            Error::invalid_config(format_args!("api_url must be {rule}"))
+        })
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Returns whether requests may be sent to URLs below this one, which `Uri` parses without its fragment.
+fn is_allowed(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let has_allowed_scheme = match uri.scheme_str() {
+        Some("https") => !host.is_empty(),
+        Some("http") => is_loopback(host),
+        _ => false,
+    };
+    let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    has_allowed_scheme && !has_user && uri.query().is_none()
+}
+
+pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }

@@ -33,7 +33,7 @@ pub(crate) struct Core {
     pub(crate) schedule: Schedule,
     /// Why there is no newer token, or none yet.
     pub(crate) reason: OfflineReason,
-    /// The app has released the seat: the background thread does not take it again.
+    /// The app has released the seat: the background thread sends nothing until there is another token, or the app activates.
     pub(crate) is_released: bool,
     /// Counts the operations of the app. A response to the background thread is ignored if an operation came first.
     pub(crate) operations: u64,
@@ -150,6 +150,10 @@ impl Core {
         if self.token.as_ref().is_none_or(|token| token.source != source) {
             self.token = StoredToken::load(source, self.keys.as_ref(), &self.identity);
         }
+        if self.accepted().is_some() {
+            // Another process may have stored it.
+            self.is_released = false;
+        }
     }
 
     pub(crate) fn load_refusal(&mut self) {
@@ -217,8 +221,8 @@ impl Core {
     pub(crate) fn accepted(&self) -> Option<(&StoredToken, &Claims)> {
         let token = self.token.as_ref()?;
         let claims = token.claims.as_ref()?;
-        let is_too_old =
-            token.key_set_issued_at.is_some_and(|issued_at| is_license_file_too_old(issued_at, self.now()));
+        let latest = self.clock.latest();
+        let is_too_old = token.key_set_issued_at.is_some_and(|issued_at| is_license_file_too_old(issued_at, latest));
         (!is_too_old).then_some((token, claims))
     }
 

@@ -17,7 +17,7 @@ pub(crate) type Cause = Arc<dyn StdError + Send + Sync>;
 /// | `ephemeral_machine_id` | [`License::offline_request`](crate::License::offline_request), [`License::borrow`](crate::License::borrow): the machine id lasts only as long as this process |
 /// | `invalid_value` | an argument is not valid, such as a time in the past or a license key of another format |
 /// | `invalid_config` | [`License::open`](crate::License::open): the configuration or an option is not valid |
-/// | `closed` | [`License::close`](crate::License::close) was called before |
+/// | `closed` | [`License::close`](crate::License::close) was called before, or during the operation |
 /// | others | [error codes](https://github.com/signet-licensing/signet/blob/main/docs/reference/error-codes.md) of the API, such as `revoked`, `seat_limit_reached` or `borrow_not_allowed` |
 #[derive(Debug, Clone)]
 pub struct Error {
@@ -36,29 +36,28 @@ impl Error {
         Self { code: code.to_owned(), message: message.to_string(), cause: None }
     }
 
-    /// The API refused an operation, or could not be reached. `what` says what failed, and `why` why.
+    /// An operation failed. `what` says what failed, and `why` why.
     pub(crate) fn failed(what: &str, code: &str, why: &str, cause: Option<Cause>) -> Self {
         Self { cause, ..Self::new(code, format_args!("{what}: {why}")) }
     }
 
     /// A refusal is stored.
-    pub(crate) fn refused(code: &str) -> Self {
-        Self::new(code, format_args!("the license is refused: {code}"))
+    pub(crate) fn refused(what: &str, code: &str) -> Self {
+        Self::failed(what, code, code, None)
     }
 
-    pub(crate) fn not_activated() -> Self {
-        Self::new("not_activated", "this machine holds no seat")
+    pub(crate) fn not_activated(what: &str) -> Self {
+        Self::failed(what, "not_activated", "this machine holds no seat", None)
     }
 
     pub(crate) fn closed() -> Self {
         Self::new("closed", "the license was closed")
     }
 
-    pub(crate) fn invalid_value(reason: &str) -> Self {
-        Self::new("invalid_value", reason)
+    pub(crate) fn invalid_value(what: &str, reason: &str) -> Self {
+        Self::failed(what, "invalid_value", reason, None)
     }
 
-    /// `what` says what failed.
     pub(crate) fn ephemeral_machine_id(what: &str) -> Self {
         let reason = "the machine id lasts only as long as this process: give a machine_id that stays the same";
         Self::failed(what, "ephemeral_machine_id", reason, None)

@@ -3,12 +3,20 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use crate::{
     ports::{Random, Storage},
     system::SystemRandom,
 };
+
+/// How often a file is replaced that another process has open.
+const MAX_RENAMES: u32 = 20;
+const RENAME_PAUSE: Duration = Duration::from_millis(10);
+/// `ERROR_SHARING_VIOLATION` of Windows.
+const SHARING_VIOLATION: i32 = 32;
 
 /// Files in a folder that only the user can read. A file is replaced atomically.
 pub(crate) struct FileStorage {
@@ -44,7 +52,7 @@ impl Storage for FileStorage {
         let folder = self.folder()?;
         create_folder(folder)?;
         let temporary = folder.join(format!("{name}.{}.tmp", SystemRandom.id()));
-        let result = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, folder.join(name)));
+        let result = write_new(&temporary, content).and_then(|()| replace(&temporary, &folder.join(name)));
         if result.is_err() {
             let _ = fs::remove_file(&temporary);
         }
@@ -81,6 +89,20 @@ fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file: File = options.open(path)?;
     file.write_all(content)?;
     file.sync_all()
+}
+
+/// Renames a file. On Windows, that fails while another process has the target open.
+fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    let is_in_use = |error: &io::Error| {
+        error.kind() == io::ErrorKind::PermissionDenied || error.raw_os_error() == Some(SHARING_VIOLATION)
+    };
+    for _ in 1..MAX_RENAMES {
+        match fs::rename(from, to) {
+            Err(error) if cfg!(windows) && is_in_use(&error) => thread::sleep(RENAME_PAUSE),
+            result => return result,
+        }
+    }
+    fs::rename(from, to)
 }
 
 /// Returns the folder for data of the user's apps.

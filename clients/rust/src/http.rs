@@ -11,6 +11,7 @@ use ureq::{
 };
 
 use crate::{
+    config::is_loopback,
     error::Error,
     options::Options,
     ports::{NetworkError, Request, Response, Transport},
@@ -121,7 +122,7 @@ fn parse_certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, Error> {
     Ok(certificates)
 }
 
-/// Returns the proxy of the options, or else that of the environment.
+/// Returns the proxy of the options, or else that of the environment, which is not used for a loopback host.
 fn proxy(api_url: &str, options: &Options) -> Result<Option<Proxy>, Error> {
     if let Some(url) = &options.proxy {
         let has_scheme = ["http://", "https://"].iter().any(|scheme| url.to_lowercase().starts_with(scheme));
@@ -130,10 +131,12 @@ fn proxy(api_url: &str, options: &Options) -> Result<Option<Proxy>, Error> {
         return proxy.map(Some).ok_or_else(invalid);
     }
     let uri: Uri = api_url.parse().map_err(Error::invalid_config)?;
-    let variable = if uri.scheme_str() == Some("https") { "HTTPS_PROXY" } else { "HTTP_PROXY" };
-    let proxy = environment(variable).and_then(|url| Proxy::new(&url).ok());
+    let host = uri.host().unwrap_or_default();
     let excluded = environment("NO_PROXY").unwrap_or_default();
-    Ok(proxy.filter(|_| !is_excluded(uri.host().unwrap_or_default(), &excluded)))
+    if is_loopback(host) || is_excluded(host, &excluded) {
+        return Ok(None);
+    }
+    Ok(environment("HTTPS_PROXY").and_then(|url| Proxy::new(&url).ok()))
 }
 
 /// Returns the value of an environment variable in lower or upper case.

@@ -1,7 +1,7 @@
 use crate::{
     core::{Core, TokenFile},
     error::Error,
-    license_file::{LicenseFile, LicenseFileError},
+    license_file::{LicenseFile, LicenseFileError, IMPORT_FAILED},
     state::OfflineReason,
     time::{seconds, Seconds},
     token::Claims,
@@ -16,7 +16,7 @@ impl Core {
         let (file, claims) = self.verify_license_file(text)?;
         let refused = self.refusal.as_ref().filter(|refusal| claims.iat <= refusal.at);
         if let Some(refusal) = refused {
-            return Err(Error::refused(&refusal.code));
+            return Err(Error::refused(IMPORT_FAILED, &refusal.code));
         }
         if let Some((token, present)) = self.accepted() {
             if token.file.license_file.is_some() && token.file.token == file.token {
@@ -32,9 +32,10 @@ impl Core {
 
     fn verify_license_file(&self, text: &str) -> Result<(LicenseFile, Claims), LicenseFileError> {
         let file = LicenseFile::parse(text).ok_or(LicenseFileError::Format)?;
-        let claims = file.check(&self.identity, self.now())?;
+        let latest = self.clock.latest();
+        let claims = file.check(&self.identity, latest)?;
         let end = claims.enforcement.offline_until;
-        if self.now().max(self.ports.time.read().wall) > seconds(end) {
+        if latest > seconds(end) {
             return Err(LicenseFileError::Ended(end));
         }
         Ok((file, claims))

@@ -8,12 +8,15 @@ use serde_json::{Map, Value};
 
 use crate::json;
 
-/// An RSA public key as a JWK. Other members are ignored.
+/// A JWK, of which [`PublicKey::from_jwk`] accepts an RSA public key. Other members are ignored.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Jwk {
+    #[serde(default)]
     kty: String,
     pub(crate) kid: Option<String>,
+    #[serde(default)]
     n: String,
+    #[serde(default)]
     e: String,
 }
 

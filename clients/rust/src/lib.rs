@@ -24,6 +24,7 @@
 #[cfg(feature = "tokio")]
 mod async_license;
 mod background;
+mod callbacks;
 mod client;
 mod clock;
 mod config;

@@ -110,6 +110,9 @@ impl License {
     /// Calls `callback` with the new state after each change, until [`close`](Self::close) is called: in the thread that called an
     /// operation, before it returns, and otherwise in the background thread. A renewed token is not a change. A panic of the
     /// callback is ignored.
+    ///
+    /// Calls do not overlap, and are in the order of the states: a change that comes during a call is reported after it, in the same
+    /// thread. The callback may call the license, or wait for a thread that does.
     pub fn on_change(&self, callback: impl Fn(&State) + Send + Sync + 'static) {
         self.client().on_change(Arc::new(callback));
     }
@@ -129,20 +132,22 @@ impl License {
         self.client().deactivate()
     }
 
-    /// Frees the seat, but keeps the license key: the next [`License::open`] activates again. Failures are ignored.
+    /// Frees the seat, but keeps the license key: the next [`License::open`] activates again. Failures are ignored. Until there is a
+    /// new token, or [`activate`](Self::activate) stores the license key, the background thread sends nothing.
     /// Takes two seconds at most. Does nothing with a license file, whose seat an app cannot free.
     pub fn release(&self) -> State {
         self.client().release()
     }
 
     /// Stops the background thread. With an instance id or an ephemeral machine id, it frees the seat as
-    /// [`release`](Self::release) does. An operation after that fails with the code `closed`.
+    /// [`release`](Self::release) does. An operation after that fails with the code `closed`, and so does one that is in flight:
+    /// a token that comes later is not stored.
     pub fn close(&self) {
         self.client().close();
     }
 
-    /// Asks the API now, and returns the new state, which is no `Result`: sends a heartbeat, or activates with the stored license key if there is no token or after a
-    /// refusal. Programs that end within seconds call it, because the background thread sends its first request only later. A failure of
+    /// Asks the API now, and returns the new state, which is no `Result`: sends a heartbeat, or activates with the stored license key
+    /// if there is no token, after a refusal, and in [`State::ClockTampered`]. Programs that end within seconds call it, because the background thread sends its first request only later. A failure of
     /// the network is no error: the state says what is known.
     pub fn refresh(&self) -> State {
         self.client().refresh()

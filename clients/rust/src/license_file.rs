@@ -12,6 +12,8 @@ use crate::{
     token::Claims,
 };
 
+/// What failed, in the messages of errors.
+pub(crate) const IMPORT_FAILED: &str = "the license file was not imported";
 const FORMAT: &str = "signet-license/1";
 /// The key set of a license file verifies the token of the file for this long after its `iat`.
 const MAX_KEY_SET_AGE: Seconds = 400.0 * DAY;
@@ -88,7 +90,7 @@ pub(crate) fn is_license_file_too_old(key_set_issued_at: i64, now: Seconds) -> b
 
 impl From<LicenseFileError> for Error {
     fn from(reason: LicenseFileError) -> Self {
-        Self::failed("the license file was not imported", "license_file_invalid", &reason.to_string(), None)
+        Self::failed(IMPORT_FAILED, "license_file_invalid", &reason.to_string(), None)
     }
 }
 

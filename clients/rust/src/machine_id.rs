@@ -57,7 +57,7 @@ fn is_ephemeral(machine: &impl Machine) -> bool {
     let is_ci = machine.variable("CI").is_some_and(|value| !value.is_empty() && value != "false");
     is_ci
         || CONTAINER_FILES.iter().any(|path| machine.exists(path))
-        || CONTAINER_VARIABLES.iter().any(|name| machine.variable(name).is_some())
+        || CONTAINER_VARIABLES.iter().any(|name| machine.variable(name).is_some_and(|value| !value.is_empty()))
 }
 
 fn normalize(identifier: &str) -> Option<String> {

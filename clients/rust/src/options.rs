@@ -76,8 +76,9 @@ impl Options {
         self
     }
 
-    /// Sets the id of the machine, 1 to 256 bytes without control characters that stay the same across restarts. Default: a hash of the identifier
-    /// of the operating system's installation, or an ephemeral id in containers and CI jobs.
+    /// Sets the id of the machine, 1 to 256 bytes without control characters that stay the same across restarts. Put the product into
+    /// it: apps with the same machine id could free each other's seats. Default: a hash of the product and the identifier of the
+    /// operating system's installation, or an ephemeral id in containers and CI jobs.
     #[must_use]
     pub fn machine_id(mut self, machine_id: impl Into<String>) -> Self {
         self.machine_id = Some(machine_id.into());
@@ -135,7 +136,7 @@ impl Options {
     }
 
     /// Whether to store the license key, with which the client activates again: after a restart in a container, when the seat was
-    /// lost, and when a refusal ends. Without it, the app asks for the license key then. Default: true.
+    /// lost, and when a refusal ends. Without it, the app asks for the license key then, and a stored one is removed. Default: true.
     #[must_use]
     pub fn keep_license_key(mut self, keep: bool) -> Self {
         self.keep_license_key = keep;
@@ -143,7 +144,7 @@ impl Options {
     }
 
     /// Sets the `http` or `https` URL of a proxy, such as `http://proxy.example.com:3128`. Default: the environment variables
-    /// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+    /// `HTTPS_PROXY` and `NO_PROXY`, except for an API on a loopback host.
     #[must_use]
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Some(url.into());

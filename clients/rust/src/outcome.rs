@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::{
@@ -5,6 +7,7 @@ use crate::{
     key_set,
     ports::{NetworkError, Request, RequestKind, Response},
     problem::{time_field, Problem, MAX_TEXT},
+    requests,
     secrets::Secrets,
     state::OfflineReason,
     text::{quote_product, single_line, MAX_PRODUCT},
@@ -18,7 +21,9 @@ const LICENSE_CODES: [&str; 6] =
 /// After a heartbeat with one of these refusals, the client activates again.
 const LOST_SEAT_CODES: [&str; 3] = ["not_activated", "token_invalid", "machine_mismatch"];
 /// Refusals of activations only.
-const ACTIVATION_CODES: [&str; 3] = ["not_found", WRONG_PRODUCT, "seat_limit_reached"];
+const ACTIVATION_CODES: [&str; 3] = [NOT_FOUND, WRONG_PRODUCT, "seat_limit_reached"];
+/// What was requested does not exist.
+pub(crate) const NOT_FOUND: &str = "not_found";
 /// The license key is for another product. Not a code of the API.
 pub(crate) const WRONG_PRODUCT: &str = "wrong_product";
 
@@ -35,6 +40,13 @@ pub(crate) enum Outcome {
 pub(crate) struct TokenResponse {
     pub(crate) body: TokenBody,
     pub(crate) claims: Claims,
+}
+
+impl TokenResponse {
+    /// Returns the request that frees the seat.
+    pub(crate) fn deactivation(&self, timeout: Option<Duration>) -> Request {
+        requests::deactivate(&self.claims.activation.id, &self.body.token, timeout)
+    }
 }
 
 /// The body of a response with a token, which has not been verified.
@@ -65,15 +77,16 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     fn new(problem: &Problem) -> Self {
-        let (code, text) = (problem.code.clone(), problem.text.clone());
+        let code = problem.code.clone();
+        let text = if code == NOT_FOUND { "there is no such license key".to_owned() } else { problem.text.clone() };
         Self { code, retry_at: problem.retry_at, text, deactivation: None }
     }
 
-    /// The license key is for `other` and not for `product`. `deactivation` frees its seat.
-    pub(crate) fn wrong_product(other: &str, product: &str, secrets: &Secrets, deactivation: Request) -> Self {
+    /// The license key is for `other` and not for `product`. `deactivation` frees its seat if the activation took it.
+    pub(crate) fn wrong_product(other: &str, product: &str, secrets: &Secrets, deactivation: Option<Request>) -> Self {
         let other = quote_product(&secrets.redact(other, MAX_PRODUCT));
         let text = format!("it is for the product {other}, not {}", quote_product(product));
-        Self { code: WRONG_PRODUCT.to_owned(), retry_at: None, text, deactivation: Some(deactivation) }
+        Self { code: WRONG_PRODUCT.to_owned(), retry_at: None, text, deactivation }
     }
 
     /// Returns the error of an operation. `what` says what failed.
@@ -127,7 +140,7 @@ impl Failure {
 
     /// Returns whether the API says that what was requested does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
-        self.problem.as_ref().is_some_and(|problem| problem.code == "not_found")
+        self.problem.as_ref().is_some_and(|problem| problem.code == NOT_FOUND)
     }
 
     /// Returns whether the same request may succeed later.
@@ -137,7 +150,7 @@ impl Failure {
 
     /// Returns the error of an operation. `what` says what failed.
     pub(crate) fn to_error(&self, what: &str) -> Error {
-        let code = self.problem.as_ref().map_or("unreachable", |problem| &problem.shown_code);
+        let code = self.problem.as_ref().map_or("unreachable", |problem| &problem.code);
         let why = match (&self.problem, &self.cause) {
             (Some(problem), _) => problem.text.clone(),
             (None, Some(cause)) => show_cause(cause),
@@ -179,6 +192,14 @@ impl Outcome {
             return Self::Refusal(Refusal::new(problem));
         }
         Self::Unreachable(failure)
+    }
+
+    /// Returns the response if its token is accepted.
+    pub(crate) fn token(&self) -> Option<&TokenResponse> {
+        match self {
+            Self::Token(response) => Some(response),
+            _ => None,
+        }
     }
 
     /// Returns why the request did not succeed, for support. `None` if it did.

@@ -45,10 +45,10 @@ fn describe(body: &Value, code: &str, clean: impl Fn(&str) -> String) -> String 
         value.get(name).and_then(Value::as_str).map(&clean).filter(|text: &String| !text.is_empty())
     };
     let errors = body.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let errors = errors.iter().take(MAX_ERRORS).filter_map(|error| {
-        let parts: Vec<_> = ["pointer", "detail"].into_iter().filter_map(|name| field(error, name)).collect();
-        (!parts.is_empty()).then(|| parts.join(": "))
-    });
+    let errors = errors
+        .iter()
+        .filter_map(|error| Some(format!("{}: {}", field(error, "pointer")?, field(error, "detail")?)))
+        .take(MAX_ERRORS);
     let detail = field(body, "detail").unwrap_or_else(|| code.to_owned());
     [detail].into_iter().chain(errors).collect::<Vec<_>>().join("; ")
 }

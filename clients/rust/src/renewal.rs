@@ -2,7 +2,7 @@ use crate::{
     core::{Core, StoredRefusal, TokenFile},
     files,
     key_set::KeySet,
-    outcome::{Failure, Refusal, TokenCheck, TokenResponse, WRONG_PRODUCT},
+    outcome::{Failure, Refusal, TokenCheck, TokenResponse, NOT_FOUND, WRONG_PRODUCT},
     state::OfflineReason,
     time::seconds,
     token::{signing_key_id, Claims},
@@ -57,8 +57,9 @@ impl Core {
         self.reason = failure.reason;
     }
 
-    /// Stores the license key after an activation with a token.
+    /// Stores the license key of an activation by the app, with which the background thread may activate again.
     pub(crate) fn store_license_key(&mut self, license_key: &str) {
+        self.is_released = false;
         if self.license_key.as_deref() != Some(license_key) {
             self.files.write(files::LICENSE_KEY, license_key);
             self.license_key = Some(license_key.to_owned());
@@ -76,8 +77,7 @@ impl Core {
     /// Returns whether an activation with this license key is refused because the license key does not exist or is for another
     /// product: the user mistyped it, or has several. The refusal of the stored license key is one of the license.
     pub(crate) fn is_mistyped(&self, license_key: &str, refusal: &Refusal) -> bool {
-        ["not_found", WRONG_PRODUCT].contains(&refusal.code.as_str())
-            && self.license_key.as_deref() != Some(license_key)
+        [NOT_FOUND, WRONG_PRODUCT].contains(&refusal.code.as_str()) && self.license_key.as_deref() != Some(license_key)
     }
 
     /// Stores the refusal of an activation by the app, and the license key if the refusal may end by itself.

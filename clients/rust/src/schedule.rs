@@ -109,12 +109,14 @@ impl Core {
         self.is_due(self.request_due()).then(|| self.next_request())?
     }
 
-    /// Returns the next request, whether it is due or not. `None` without a token and a license key.
+    /// Returns the next request, whether it is due or not. `None` without a token and a license key. After the clock was set
+    /// back, it is an activation if possible, for which the API signs a new token; to a heartbeat it can return the same one.
     pub(crate) fn next_request(&self) -> Option<DueRequest> {
-        if self.refusal.is_none() && self.accepted().is_some() {
-            return Some(DueRequest::Heartbeat);
+        let has_token = self.refusal.is_none() && self.accepted().is_some();
+        match self.license_key.clone().filter(|_| !has_token || self.clock.is_tampered()) {
+            Some(license_key) => Some(DueRequest::Activation { license_key }),
+            None => has_token.then_some(DueRequest::Heartbeat),
         }
-        Some(DueRequest::Activation { license_key: self.license_key.clone()? })
     }
 
     fn is_due(&self, due: Option<Seconds>) -> bool {

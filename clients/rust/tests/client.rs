@@ -124,6 +124,50 @@ fn a_callback_can_use_the_license() {
 }
 
 #[test]
+fn a_callback_can_wait_for_a_thread_that_changes_the_license() {
+    let (server, folder) = (Server::start(api), tempdir().unwrap());
+    let license = License::open(server.config(), options(folder.path())).unwrap();
+    let (sender, changes) = channel();
+    let inner = license.clone();
+    license.on_change(move |state| {
+        if state.may_run() {
+            let inner = inner.clone();
+            thread::spawn(move || inner.deactivate()).join().unwrap().unwrap();
+        }
+        sender.send(state.name()).unwrap();
+    });
+    license.activate(LICENSE_KEY).unwrap();
+    assert_eq!(changes.try_iter().collect::<Vec<_>>(), ["Active", "Unactivated"]);
+}
+
+#[test]
+fn an_operation_that_is_in_flight_at_close_fails_and_frees_the_seat_of_a_process() {
+    for (is_floating, path) in [(true, "/api/v1.0/license-activations/act_1/deactivate"), (false, "")] {
+        let (sender, answer_activation) = channel::<()>();
+        let answer_activation = Mutex::new(answer_activation);
+        let handler = move |request: &common::Request| {
+            if request.path.ends_with("/activate") {
+                answer_activation.lock().unwrap().recv().unwrap();
+            }
+            api(request)
+        };
+        let (server, folder) = (Server::start(handler), tempdir().unwrap());
+        let options = options(folder.path());
+        let options = if is_floating { options.instance_id("worker-1") } else { options };
+        let license = License::open(server.config(), options).unwrap();
+        let activating = license.clone();
+        let thread = thread::spawn(move || activating.activate(LICENSE_KEY).unwrap_err());
+        server.requests.recv_timeout(Duration::from_secs(5)).unwrap();
+        license.close();
+        sender.send(()).unwrap();
+        assert_eq!(thread.join().unwrap().code(), "closed");
+        assert_eq!(server.paths().pop().unwrap().replace("/.well-known/jwks.jwt", ""), path);
+        assert_eq!(license.state(), UNACTIVATED);
+        assert!(!folder.path().join("license-key").exists());
+    }
+}
+
+#[test]
 fn the_state_does_not_wait_for_a_request() {
     let (server, folder) = (Server::start(|_| None), tempdir().unwrap());
     let license = License::open(server.config(), options(folder.path()).timeout(Duration::from_secs(10))).unwrap();
@@ -172,17 +216,17 @@ fn redirects_are_not_followed() {
 
 #[test]
 fn a_response_of_more_than_a_megabyte_is_not_read() {
-    for (padding, is_accepted) in [(900_000, true), (1_100_000, false)] {
+    for (length, is_accepted) in [(1_000_000, true), (1_000_001, false)] {
         let handler = move |request: &common::Request| {
             if request.method == "GET" {
                 return api(request);
             }
             let body: Value = serde_json::from_slice(&request.body).unwrap();
-            let body = json!({"padding": "x".repeat(padding), "token": common::token(&body)});
-            Some(response(200, "application/json", &body.to_string()))
+            let body = json!({"token": common::token(&body)}).to_string();
+            Some(response(200, "application/json", &(body.clone() + &" ".repeat(length - body.len()))))
         };
         let (server, folder) = (Server::start(handler), tempdir().unwrap());
-        assert_eq!(activate(&server, options(folder.path())).is_ok(), is_accepted, "{padding}");
+        assert_eq!(activate(&server, options(folder.path())).is_ok(), is_accepted, "{length}");
     }
 }
 
@@ -225,18 +269,27 @@ fn an_invalid_configuration_cannot_be_opened() {
         config[field] = value;
         config
     };
-    let short_key = json!([{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]);
+    let modulus = "A".repeat(342);
     let invalid = [
         json!({}),
         json!([]),
         with("root_keys", json!([])),
-        with("root_keys", short_key),
+        with("root_keys", json!([{"kty": "RSA", "n": "AQAB", "e": "AQAB"}])),
+        with("root_keys", json!([{"kty": "RSA", "e": "AQAB"}])),
+        with("root_keys", json!([{"kty": "RSA", "n": modulus}])),
+        with("root_keys", json!([{"n": modulus, "e": "AQAB"}])),
+        with("root_keys", json!(["AQAB"])),
         with("product", json!("")),
         with("issuer", json!("")),
         with("api_url", json!("http://licenses.example.com")),
         with("api_url", json!("http://localhost.example.com")),
         with("api_url", json!("ftp://localhost")),
         with("api_url", json!("licenses")),
+        with("api_url", json!("https://user@licenses.example.com")),
+        with("api_url", json!("https://user:password@licenses.example.com")),
+        with("api_url", json!("https://licenses.example.com/?")),
+        with("api_url", json!("https://licenses.example.com?x=1")),
+        with("api_url", json!("https://licenses.example.com/#x")),
     ];
     for config in invalid {
         let error = config

@@ -5,8 +5,10 @@ mod common;
 
 use std::{
     env, fs,
-    path::{Path, PathBuf},
+    net::TcpListener,
+    path::Path,
     process::{exit, Child, Command, Stdio},
+    sync::mpsc::channel,
     thread,
     time::{Duration, Instant},
 };
@@ -21,11 +23,12 @@ fn main() {
     if let [_, "process", mode, folder] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         return run_process(mode, Path::new(folder));
     }
-    let tests: [(&str, fn()); 4] = [
+    let tests: [(&str, fn()); 5] = [
         ("a_process_exits_at_once_although_a_request_is_on_its_way", exits_at_once),
         ("the_background_thread_starts_again_in_a_forked_child", forks),
         ("a_closed_license_stays_closed_in_a_forked_child", forks_after_close),
         ("the_proxy_of_the_environment_is_used_unless_no_proxy_names_the_host", uses_the_proxy_of_the_environment),
+        ("the_proxy_of_the_environment_is_not_used_for_a_loopback_host", uses_no_proxy_for_a_loopback_host),
     ];
     for (name, test) in tests {
         test();
@@ -76,7 +79,7 @@ fn wait_for_file(path: &Path) {
 fn start(mode: &str, folder: &Path, environment: &[(&str, &str)]) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["process".as_ref(), mode.as_ref(), folder.as_os_str()]).stdin(Stdio::null());
-    for name in ["HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"] {
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
         command.env_remove(name);
     }
     command.envs(environment.iter().copied()).spawn().unwrap()
@@ -130,15 +133,34 @@ fn forks_after_close() {
 }
 
 fn uses_the_proxy_of_the_environment() {
+    let folder = tempdir().unwrap();
+    let mut config = Server::start(api).config_json();
+    // There is no such host.
+    config["api_url"] = "https://licenses.invalid".into();
+    fs::write(folder.path().join("signet-app.json"), config.to_string()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, requests) = channel();
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            sender.send(common::read_request(&mut client).unwrap().path).unwrap();
+        }
+    });
+    let is_used = |environment: &[_]| {
+        assert!(!start("activate", folder.path(), environment).wait().unwrap().success());
+        requests.try_iter().any(|host| host == "licenses.invalid:443")
+    };
+    assert!(is_used(&[("HTTPS_PROXY", &proxy)]));
+    assert!(is_used(&[("https_proxy", &proxy), ("NO_PROXY", "example.com")]));
+    assert!(!is_used(&[("HTTP_PROXY", &proxy)]));
+    assert!(!is_used(&[("HTTPS_PROXY", &proxy), ("NO_PROXY", "example.com, licenses.invalid")]));
+}
+
+fn uses_no_proxy_for_a_loopback_host() {
     let server = Server::start(api);
-    let folder: PathBuf = activated(&server).keep();
-    // Port 1 refuses connections.
-    let proxy = ("HTTP_PROXY", "http://127.0.0.1:1");
-    let is_successful = |environment: &[_]| start("activate", &folder, environment).wait().unwrap().success();
-    assert!(!is_successful(&[proxy]));
-    assert!(!is_successful(&[("http_proxy", proxy.1)]));
-    assert!(!is_successful(&[proxy, ("NO_PROXY", "example.com")]));
-    assert!(is_successful(&[proxy, ("NO_PROXY", "example.com, 127.0.0.1")]));
-    assert!(is_successful(&[("HTTPS_PROXY", proxy.1)]));
-    fs::remove_dir_all(folder).unwrap();
+    let folder = activated(&server);
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY"] {
+        // Port 1 refuses connections.
+        assert!(start("activate", folder.path(), &[(name, "http://127.0.0.1:1")]).wait().unwrap().success(), "{name}");
+    }
 }

@@ -6,14 +6,14 @@ use super::{Client, Snapshot};
 use crate::{
     core::Core,
     error::Error,
-    outcome::{Failure, Outcome},
+    outcome::{Failure, Outcome, TokenResponse},
     ports::Request,
     requests,
     state::State,
 };
 
 /// What failed, in the messages of errors.
-const DEACTIVATION_FAILED: &str = "the license was not deactivated";
+const DEACTIVATION_FAILED: &str = "the seat was not freed";
 /// The time-out of a request that frees a seat at exit.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Refusals to free a seat that stays with the machine.
@@ -53,8 +53,8 @@ impl Client {
         let activation = requests::activate(license_key, &self.identity, &self.facts);
         match self.send(&activation) {
             Outcome::Token(response) => {
-                self.store_response(snapshot, &response)?;
-                Ok(Some(requests::deactivate(&response.claims.activation.id, &response.body.token, None)))
+                self.store_response(DEACTIVATION_FAILED, snapshot, &response)?;
+                Ok(Some(response.deactivation(None)))
             }
             Outcome::Refusal(_) | Outcome::LostSeat(_) => Ok(None),
             Outcome::Unreachable(failure) => Err(failure.to_error(DEACTIVATION_FAILED)),
@@ -86,6 +86,11 @@ impl Client {
             core.remove_token();
             core.is_released = true;
         }
+    }
+
+    /// Frees the seat of a response that came after [`close`](Self::close). If that fails, its lease ends by itself.
+    pub(super) fn free_late_seat(&self, response: &TokenResponse) {
+        let _ = self.send_deactivation(&response.deactivation(Some(RELEASE_TIMEOUT)));
     }
 
     /// Sends a request that frees a seat. It succeeds if there is no such seat any more.

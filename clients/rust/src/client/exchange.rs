@@ -32,7 +32,9 @@ impl Client {
         match check {
             TokenCheck::Accepted(claims) => Outcome::Token(Box::new(TokenResponse { body, claims })),
             TokenCheck::WrongProduct(claims) if request.kind == RequestKind::Activate => {
-                let deactivation = requests::deactivate(&claims.activation.id, &body.token, None);
+                // With status 200, the machine had the seat before: another app of the vendor holds it.
+                let deactivation =
+                    (response.status == 201).then(|| requests::deactivate(&claims.activation.id, &body.token, None));
                 let secrets = self.core().secrets(request);
                 let product = &self.identity.product;
                 Outcome::Refusal(Refusal::wrong_product(&claims.aud, product, &secrets, deactivation))

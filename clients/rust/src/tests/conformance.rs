@@ -200,8 +200,10 @@ fn compare_message(step: &Value, message: &str) -> Result<(), String> {
             }
         }
     }
+    // A shorter text is no secret.
     let license_key = step["license_key"].as_str().unwrap_or("ATLAS-").trim();
-    if message.contains(char::is_control) || message.contains(license_key) || message.contains("eyJ") {
+    let has_license_key = license_key.len() >= 8 && message.contains(license_key);
+    if message.contains(char::is_control) || has_license_key || message.contains("eyJ") {
         return Err(format!("message: {message}"));
     }
     Ok(())
