@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 #[schema(as = CreateWebhookEndpointRequest)]
 pub struct EndpointInput {
     /// URL that receives events with POST: https, with a host of the public internet. On an installation on one machine, http
-    /// and https URLs of this machine are accepted, too. It must not contain a secret: whoever may read endpoints or events sees it.
+    /// and https URLs of this machine are accepted, too. It must not contain a secret: everyone who may read endpoints or events sees it.
     #[schema(example = "https://example.com/webhooks", max_length = 2048, format = "uri")]
     pub url: String,
     /// Types of events to receive: `license.renewed` is one type, `license.*` all types of a resource, and `*` all types,

@@ -21,7 +21,7 @@ final class ChangeNotifier {
 
   private State last;
 
-  /** Whether a thread calls the callbacks. It does so for all changes that come meanwhile. */
+  /** Whether a thread calls the callbacks. It does so for all changes that come until it ends. */
   private boolean isDelivering;
 
   private volatile boolean isStopped;

@@ -119,8 +119,8 @@ public final class License implements AutoCloseable {
    * of an active license. The calls do not overlap, and are in the order of the states. No lock is
    * held during a call: the function can call any method, or wait for a thread that does. It runs
    * on the thread that performs the operation, before the operation returns, or on that of the
-   * background task; a change during a call is told after it, by the same thread. Exceptions of the
-   * function are ignored. It is not called any more once {@link #close} was called.
+   * background task; a change during a call is reported after it, by the same thread. Exceptions of
+   * the function are ignored. It is not called any more once {@link #close} was called.
    *
    * @param callback the function
    */

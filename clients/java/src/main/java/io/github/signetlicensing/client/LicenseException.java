@@ -30,8 +30,8 @@ public final class LicenseException extends Exception {
   }
 
   /**
-   * Returns the error of an operation that the API refused, that did not reach it, or that was
-   * closed meanwhile.
+   * Returns the error of an operation that the API refused, that did not reach it, or that ended
+   * because the client was closed.
    *
    * @param what what failed, such as {@code the license key was not activated}
    */
