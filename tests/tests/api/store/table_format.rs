@@ -453,6 +453,7 @@ KEYRING / KEY next
 KEYRING / RING
     PK S KEYRING
     SK S RING
+    created_at S 2026-01-15T12:00:00Z
     made N 2
     making NULL
     version N 6
