@@ -53,10 +53,8 @@ pub enum Behavior {
     Body(u16, Vec<u8>),
     /// With a redirect to a URL.
     Redirect(String),
-    /// With 204, when the gate opens.
-    Hold(Gate),
     /// With a status, when the gate opens.
-    HoldStatus(Gate, u16),
+    Hold(Gate, u16),
     /// With 200 and a body that never ends.
     EndlessBody,
     /// With 200 and the beginning of a body; nothing follows.
@@ -157,11 +155,7 @@ async fn respond(behavior: Behavior) -> Response {
             let location = HeaderValue::from_str(&url).expect("a valid URL");
             (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response()
         }
-        Behavior::Hold(gate) => {
-            gate.wait_until_open().await;
-            StatusCode::NO_CONTENT.into_response()
-        }
-        Behavior::HoldStatus(gate, code) => {
+        Behavior::Hold(gate, code) => {
             gate.wait_until_open().await;
             status(code).into_response()
         }

@@ -77,9 +77,6 @@ impl Feed {
         if is_new {
             self.table.set_webhook_feed_position(now).await?;
         }
-        let mut seen = self.seen();
-        *seen = seen.split_off(&first_event_id(now - OVERLAP - OVERLAP));
-        drop(seen);
         Ok(active)
     }
 

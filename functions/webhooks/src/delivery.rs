@@ -1,9 +1,12 @@
-//! The representation of deliveries, and the errors of their commands.
+//! The representation of deliveries.
 
 use serde::Serialize;
-use shared::domain::{
-    EventId, Timestamp, WebhookEndpointId,
-    webhooks::{AttemptOutcome, Delivery, DeliveryId, DeliveryStatus, SendError},
+use shared::{
+    domain::{
+        EventId, Timestamp, WebhookEndpointId,
+        webhooks::{AttemptOutcome, Delivery, DeliveryId, DeliveryStatus, SendError},
+    },
+    http::StoredResponse,
 };
 use utoipa::ToSchema;
 
@@ -73,4 +76,9 @@ impl From<&Delivery> for DeliveryResource {
             created_at: delivery.created_at,
         }
     }
+}
+
+/// Returns the response with a delivery, as it is stored for repeated requests.
+pub(crate) fn delivery_response(delivery: &Delivery) -> Result<StoredResponse, serde_json::Error> {
+    StoredResponse::ok_without_etag(&DeliveryResource::from(delivery))
 }

@@ -12,7 +12,7 @@ use shared::{
         },
     },
     http::{Code, CompletionError, MergePatchError, PreconditionError, Problem, StoredResponse, UpdateInput},
-    store::StoreError,
+    store::{StoreError, Table},
     tokens::SealError,
 };
 use utoipa::ToSchema;
@@ -170,6 +170,16 @@ impl EndpointWithSecret {
     pub(crate) fn created(&self, now: Timestamp) -> Result<StoredResponse, serde_json::Error> {
         StoredResponse::created(format!("/api/v1.0/webhook-endpoints/{}", self.endpoint.id), &self.resource(now))
     }
+}
+
+/// Reads an endpoint to which events are sent.
+///
+/// # Errors
+///
+/// [`EndpointError::NotFound`] and [`EndpointError::Inactive`].
+pub(crate) async fn active_endpoint(table: &Table, id: WebhookEndpointId) -> Result<WebhookEndpoint, EndpointError> {
+    let endpoint = table.webhook_endpoint(id).await?.ok_or(EndpointError::NotFound)?.endpoint;
+    if endpoint.is_active() { Ok(endpoint) } else { Err(EndpointError::Inactive) }
 }
 
 /// Why a webhook endpoint was not written.

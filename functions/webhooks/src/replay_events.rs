@@ -23,7 +23,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use crate::endpoint::EndpointError;
+use crate::endpoint::{EndpointError, active_endpoint};
 
 /// The maximum number of events that one request reads.
 const MAX_READ: usize = 500;
@@ -109,12 +109,8 @@ pub async fn replay_events(
     let mut errors = ValidationErrors::default();
     errors.check(request.since <= until, "/since", "must not be after until, or in the future");
     errors.into_result()?;
-    let found = table.webhook_endpoint(id).await?.ok_or(EndpointError::NotFound)?;
-    if !found.endpoint.is_active() {
-        return Err(EndpointError::Inactive);
-    }
     // Whether an event is sent does not depend on when the endpoint was activated.
-    let endpoint = WebhookEndpoint { delivers_from: Timestamp::UNIX_EPOCH, ..found.endpoint };
+    let endpoint = WebhookEndpoint { delivers_from: Timestamp::UNIX_EPOCH, ..active_endpoint(table, id).await? };
     let first = first_event_id(request.since);
     let from = request.after.map_or(first, |after| next_event_id(after).max(first));
     let events = table.events_from(from, until, MAX_READ).await?;

@@ -11,7 +11,10 @@ use shared::{
     store::{Backoff, Table},
 };
 
-use crate::{delivery::DeliveryResource, endpoint::EndpointError};
+use crate::{
+    delivery::{DeliveryResource, delivery_response},
+    endpoint::EndpointError,
+};
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
@@ -43,9 +46,7 @@ pub(crate) async fn handler(
 ) -> Result<StoredResponse, Problem> {
     caller.require(Scope::WebhooksWrite)?;
     body?;
-    let replay = ctx
-        .idempotency
-        .replay(|delivery: &Delivery| StoredResponse::ok_without_etag(&DeliveryResource::from(delivery)));
+    let replay = ctx.idempotency.replay(delivery_response);
     replay.response(&retry_delivery(&table, id, ctx.now, &replay).await?)
 }
 

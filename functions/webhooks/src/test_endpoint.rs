@@ -10,7 +10,10 @@ use shared::{
     store::{Table, webhooks::delivered_event},
 };
 
-use crate::{delivery::DeliveryResource, endpoint::EndpointError};
+use crate::{
+    delivery::{DeliveryResource, delivery_response},
+    endpoint::{EndpointError, active_endpoint},
+};
 
 shared::error_responses! {
     /// Errors specific to this endpoint.
@@ -42,9 +45,7 @@ pub(crate) async fn handler(
 ) -> Result<StoredResponse, Problem> {
     caller.require(Scope::WebhooksWrite)?;
     body?;
-    let replay = ctx
-        .idempotency
-        .replay(|delivery: &Delivery| StoredResponse::ok_without_etag(&DeliveryResource::from(delivery)));
+    let replay = ctx.idempotency.replay(delivery_response);
     replay.response(&test_endpoint(&table, id, &caller.actor(), &ctx, &replay).await?)
 }
 
@@ -56,10 +57,7 @@ pub async fn test_endpoint(
     ctx: &RequestContext,
     replay: &Replay<'_, Delivery>,
 ) -> Result<Delivery, EndpointError> {
-    let found = table.webhook_endpoint(id).await?.ok_or(EndpointError::NotFound)?;
-    if !found.endpoint.is_active() {
-        return Err(EndpointError::Inactive);
-    }
+    active_endpoint(table, id).await?;
     let data = EventData::WebhookEndpointTest(NoData {});
     let event = ctx.event(&mut IdGenerator::new(ctx.now), actor, Subject::WebhookEndpoint(id), data);
     let delivery = Delivery::new(id, delivered_event(&event), ctx.now);

@@ -175,6 +175,27 @@ pub enum KeyRingConflict {
 }
 
 impl SigningKey {
+    /// Creates a key that has not been published: its `kid`, its number within the ring, the signer's reference to it, and its modulus and
+    /// exponent in base64url.
+    pub fn new(kid: String, serial: u32, handle: String, [n, e]: [String; 2], created_at: Timestamp) -> Self {
+        Self {
+            kid,
+            serial,
+            state: KeyState::Next,
+            handle,
+            n,
+            e,
+            created_at,
+            published_at: None,
+            signs_since: None,
+            retires_at: None,
+            longest_life_seconds: 0,
+            condemned_at: None,
+            condemned_reason: None,
+            ended_at: None,
+        }
+    }
+
     /// Returns whether the JWKS contains the key.
     pub fn is_published(&self) -> bool {
         matches!(self.state, KeyState::Next | KeyState::Current | KeyState::Previous)
@@ -362,22 +383,8 @@ mod tests {
     }
 
     fn key(kid: u32) -> SigningKey {
-        SigningKey {
-            kid: kid.to_string(),
-            serial: kid,
-            state: KeyState::Next,
-            handle: kid.to_string(),
-            n: "n".to_owned(),
-            e: "AQAB".to_owned(),
-            created_at: at(0),
-            published_at: None,
-            signs_since: None,
-            retires_at: None,
-            longest_life_seconds: 0,
-            condemned_at: None,
-            condemned_reason: None,
-            ended_at: None,
-        }
+        let id = kid.to_string();
+        SigningKey::new(id.clone(), kid, id, ["n", "AQAB"].map(str::to_owned), at(0))
     }
 
     /// A ring on which every due step is taken, as the key rotator does.

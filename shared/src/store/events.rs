@@ -1,5 +1,7 @@
 //! Events: the append-only audit log of all resources.
 
+use std::cmp::Reverse;
+
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use ulid::Ulid;
@@ -68,10 +70,10 @@ impl EventFilter {
     }
 }
 
-/// Events of a day, newest first.
-struct DayEvents {
-    events: Vec<Event>,
-    /// Whether the day has no earlier ones.
+/// Events of a day, in the order in which they were read.
+pub(super) struct DayEvents<T> {
+    pub(super) events: Vec<T>,
+    /// Whether none follow.
     is_end: bool,
 }
 
@@ -179,33 +181,52 @@ impl Table {
     }
 
     /// Reads the latest events of a day, newest first: those before `before`, and at most `limit`.
-    async fn events_of_day(&self, day: Date, before: Option<&str>, limit: usize) -> Result<DayEvents, StoreError> {
-        let shards = (0..keys::EVENT_SHARDS).map(|shard| {
+    async fn events_of_day(
+        &self,
+        day: Date,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<DayEvents<Event>, StoreError> {
+        let query = |partition| {
             // Events below the last one of the previous page; `~` sorts after all ULIDs.
             let end = before.map_or_else(|| "~".to_owned(), str::to_owned);
-            let mut query = Query::between(keys::event_shard(day, shard), "0".to_owned(), end);
-            query.index = Some("GSI1");
-            query.descending = true;
-            query.limit = i32::try_from(limit + 1).ok();
-            self.query(query)
-        });
+            let query = Query::between(partition, "0".to_owned(), end);
+            Query { descending: true, limit: i32::try_from(limit + 1).ok(), ..query }
+        };
+        let mut read = self.read_day(day, query, from_item::<Event>, |event| Reverse(event.id)).await?;
+        read.events.retain(|event| before.is_none_or(|before| event.id.ulid().to_string().as_str() < before));
+        read.is_end &= read.events.len() <= limit;
+        read.events.truncate(limit);
+        Ok(read)
+    }
+
+    /// Reads events of a day from its partitions, each with one query, in the order of `key`, which is that of the queries. Ends where
+    /// a partition has more, because events that were not read could precede those that follow.
+    pub(super) async fn read_day<T, K: Ord>(
+        &self,
+        day: Date,
+        query: impl Fn(String) -> Query,
+        parse: fn(Item) -> Result<T, StoreError>,
+        key: impl Fn(&T) -> K,
+    ) -> Result<DayEvents<T>, StoreError> {
+        let shards = (0..keys::EVENT_SHARDS)
+            .map(|shard| self.query(Query { index: Some("GSI1"), ..query(keys::event_shard(day, shard)) }));
         let mut events = Vec::new();
-        // Events before the last one that was read of a partition with more could be followed by some that were not read.
-        let mut complete_from = None;
+        let mut complete_until: Option<K> = None;
         for page in try_join_all(shards).await? {
             let has_more = page.next.is_some();
-            let read = page.items.into_iter().map(from_item).collect::<Result<Vec<Event>, _>>()?;
-            if let Some(oldest) = read.last().filter(|_| has_more).map(|event| event.id) {
-                complete_from = complete_from.max(Some(oldest));
+            let read = page.items.into_iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+            if let Some(last) = read.last().filter(|_| has_more).map(&key) {
+                complete_until = Some(match complete_until {
+                    Some(until) => until.min(last),
+                    None => last,
+                });
             }
             events.extend(read);
         }
-        events.retain(|event| complete_from.is_none_or(|from| event.id >= from));
-        events.retain(|event| before.is_none_or(|before| event.id.ulid().to_string().as_str() < before));
-        events.sort_by_key(|event| std::cmp::Reverse(event.id));
-        let is_end = complete_from.is_none() && events.len() <= limit;
-        events.truncate(limit);
-        Ok(DayEvents { events, is_end })
+        events.retain(|event| complete_until.as_ref().is_none_or(|until| key(event) <= *until));
+        events.sort_by_key(&key);
+        Ok(DayEvents { events, is_end: complete_until.is_none() })
     }
 
     /// Reads when the first product was created. There are no license keys before that; an imported one can have been issued

@@ -12,7 +12,7 @@ use super::{PublicKey, SignError, Signer, signed_key_set, signer::NewKey};
 use crate::{
     domain::{
         EventSource,
-        key_ring::{DueStep, KeyRing, KeyState, PendingKey, RootKey, RotationPolicy, SigningKey},
+        key_ring::{DueStep, KeyRing, PendingKey, RootKey, RotationPolicy, SigningKey},
     },
     store::{StoreError, Table, key_ring::KeyRingUpdate},
 };
@@ -195,22 +195,8 @@ fn source(now: Timestamp) -> EventSource {
 }
 
 fn new_key(NewKey { handle, public }: &NewKey, PendingKey { serial, since }: PendingKey) -> SigningKey {
-    SigningKey {
-        kid: public.kid(),
-        serial,
-        state: KeyState::Next,
-        handle: handle.clone(),
-        n: BASE64URL_NOPAD.encode(&public.n),
-        e: BASE64URL_NOPAD.encode(&public.e),
-        created_at: since,
-        published_at: None,
-        signs_since: None,
-        retires_at: None,
-        longest_life_seconds: 0,
-        condemned_at: None,
-        condemned_reason: None,
-        ended_at: None,
-    }
+    let parts = [&public.n, &public.e].map(|part| BASE64URL_NOPAD.encode(part));
+    SigningKey::new(public.kid(), serial, handle.clone(), parts, since)
 }
 
 fn root_key(handle: &str, public: &PublicKey) -> RootKey {

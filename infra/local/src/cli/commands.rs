@@ -3,7 +3,6 @@
 use clap::{
     Arg, ArgAction, Command,
     builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser, ValueParser},
-    value_parser,
 };
 use serde_json::Value;
 
@@ -57,7 +56,8 @@ fn positional(field: &Field) -> Arg {
     described(Arg::new(field.name), field).value_name(field.name.to_uppercase()).value_parser(parser).required(true)
 }
 
-fn option(field: &Field) -> Arg {
+/// Returns the option of a parameter or of a field of the body.
+pub(super) fn option(field: &Field) -> Arg {
     let schema = &field.schema;
     let arg = described(Arg::new(field.name).long(field.option()), field).value_name(schema.value_name());
     let arg = arg.required(field.is_required).allow_hyphen_values(matches!(schema.kind, Kind::Integer { .. }));
@@ -67,10 +67,11 @@ fn option(field: &Field) -> Arg {
         _ => arg,
     };
     let action = if schema.is_repeatable() { ArgAction::Append } else { ArgAction::Set };
-    arg.action(action).value_parser(parser(schema))
+    arg.action(action).value_parser(value_parser(schema))
 }
 
-fn parser(schema: &Schema) -> ValueParser {
+/// Returns the parser of the values of a schema. It returns them as JSON.
+pub(super) fn value_parser(schema: &Schema) -> ValueParser {
     let own = schema.clone();
     let parse = move |text: &str| -> Result<Value, String> { own.parse(text) };
     match schema.possible_values() {
@@ -100,7 +101,7 @@ fn idempotency_key() -> Arg {
 }
 
 fn page_options() -> [Arg; 2] {
-    let limit = Arg::new(LIMIT).long(LIMIT).value_name("NUMBER").value_parser(value_parser!(u32).range(1..));
+    let limit = Arg::new(LIMIT).long(LIMIT).value_name("NUMBER").value_parser(clap::value_parser!(u32).range(1..));
     let all = Arg::new(ALL).long(ALL).action(ArgAction::SetTrue).conflicts_with(LIMIT);
     [limit.help(format!("Maximum number of items [default: {DEFAULT_LIMIT}]")), all.help("List all items")]
 }

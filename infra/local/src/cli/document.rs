@@ -92,7 +92,7 @@ impl Operation {
             inside.map(|parameter| read_parameter(parameter)).collect()
         };
         let list_of = list_schema(operation);
-        let is_page = |field: &Field| list_of.is_some() && ["limit", "cursor"].contains(&field.name);
+        let is_page = |field: &Field| ["limit", "cursor"].contains(&field.name);
         let method: Method = method.to_uppercase().parse().ok()?;
         let accepts_idempotency_key = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
         let is_idempotent = method != Method::POST || IDEMPOTENT_POSTS.contains(&operation_id(operation));

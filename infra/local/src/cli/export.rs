@@ -5,48 +5,41 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{
-    Arg, ArgMatches, Command,
-    builder::{PossibleValuesParser, ValueParser},
-    value_parser,
-};
+use clap::{Arg, ArgMatches, Command};
 
 use super::{
     client::ApiClient,
+    commands::{option, value_parser},
     credentials::{self, environment_variable},
-    document::Operation,
+    document::{Field, Operation},
     error::CliError,
     output_file::OutputFile,
     progress::Progress,
-    request::{ApiRequest, segments},
+    request::{self, ApiRequest},
     resources::EXPORTS,
 };
 
 /// The parameter with the type of the lines.
 const TYPE: &str = "type";
 const OUTPUT: &str = "output";
-/// The parameters with the range of time of events.
-const RANGE: [(&str, &str); 2] =
-    [("since", "Export only events at this time or later"), ("until", "Export only events at this time or earlier")];
-
 /// Returns the command. The types are read from the OpenAPI document when it is used.
 pub(super) fn command(name: &'static str) -> Command {
     let about = "Export customers, license keys, machines or events as JSON lines";
     Command::new(name).about(about).defer(|command| {
-        let line_type = Arg::new(TYPE).value_name("TYPE").required(true).value_parser(types());
-        let output = Arg::new(OUTPUT).long(OUTPUT).value_name("FILE").value_parser(value_parser!(PathBuf));
+        let output = Arg::new(OUTPUT).long(OUTPUT).value_name("FILE").value_parser(clap::value_parser!(PathBuf));
         let output = output.help("File to write, instead of standard output; only its owner can read it");
-        let range = RANGE.map(|(name, help)| Arg::new(name).long(name).value_name("TIME").help(help));
-        command.args([line_type.help("What to export"), output]).args(range)
+        let parameters = operation().into_iter().flat_map(|operation| &operation.query_parameters);
+        command.args(parameters.map(argument)).arg(output)
     })
 }
 
-fn types() -> ValueParser {
-    let parameters = operation().into_iter().flat_map(|operation| &operation.query_parameters);
-    let parameter = parameters.into_iter().find(|parameter| parameter.name == TYPE);
-    match parameter.and_then(|parameter| parameter.schema.possible_values()) {
-        Some(values) => PossibleValuesParser::new(values).into(),
-        None => ValueParser::string(),
+/// Returns the argument of a parameter: the type of the lines has no option.
+fn argument(field: &Field) -> Arg {
+    if field.name == TYPE {
+        let line_type = Arg::new(TYPE).value_name("TYPE").required(true).help("What to export");
+        line_type.value_parser(value_parser(&field.schema))
+    } else {
+        option(field)
     }
 }
 
@@ -57,25 +50,14 @@ fn operation() -> Option<&'static Operation> {
 /// Writes all lines to the file or to standard output.
 pub(super) async fn export(matches: &ArgMatches) -> Result<(), CliError> {
     let operation = operation().ok_or_else(|| CliError::Usage("the API has no exports".to_owned()))?;
-    let line_type = matches.get_one::<String>(TYPE).cloned().unwrap_or_default();
     let client = ApiClient::new(&credentials::load(environment_variable)?)?;
-    let request = ApiRequest {
-        path: segments(operation.path),
-        query: std::iter::once((TYPE, line_type)).chain(range(matches)).collect(),
-        body: None,
-        lines: None,
-        idempotency_key: None,
-    };
+    // The operation accepts no idempotency key.
+    let request = request::build(operation, matches, 0)?;
     let mut destination = Destination::create(matches.get_one::<PathBuf>(OUTPUT).map(PathBuf::as_path))?;
     let is_alone = matches!(destination, Destination::File(_)) || !io::stdout().is_terminal();
     let progress = Progress::new(is_alone);
     write_pages(&client, operation, request, &mut destination, progress).await?;
     destination.finish()
-}
-
-/// Returns the parameters of the range of time that are given.
-fn range(matches: &ArgMatches) -> impl Iterator<Item = (&'static str, String)> {
-    RANGE.into_iter().filter_map(|(name, _)| Some((name, matches.get_one::<String>(name)?.clone())))
 }
 
 async fn write_pages(

@@ -40,22 +40,8 @@ mod tests {
     use crate::domain::{event::EventType, key_ring::RotationPolicy};
 
     fn key(kid: &str, serial: u32) -> SigningKey {
-        SigningKey {
-            kid: kid.to_owned(),
-            serial,
-            state: KeyState::Next,
-            handle: kid.to_owned(),
-            n: "n".to_owned(),
-            e: "AQAB".to_owned(),
-            created_at: Timestamp::UNIX_EPOCH,
-            published_at: None,
-            signs_since: None,
-            retires_at: None,
-            longest_life_seconds: 0,
-            condemned_at: None,
-            condemned_reason: None,
-            ended_at: None,
-        }
+        let public = ["n", "AQAB"].map(str::to_owned);
+        SigningKey::new(kid.to_owned(), serial, kid.to_owned(), public, Timestamp::UNIX_EPOCH)
     }
 
     fn types(before: &KeyRing, changed: &[SigningKey]) -> Vec<(String, EventType)> {

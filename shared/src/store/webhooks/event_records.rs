@@ -1,6 +1,5 @@
 //! Events as JSON, in the order in which they are delivered.
 
-use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -137,23 +136,11 @@ impl Table {
         last: Ulid,
         max: usize,
     ) -> Result<Vec<EventRecord>, StoreError> {
-        let shards = (0..keys::EVENT_SHARDS).map(|shard| {
-            let query = Query::between(keys::event_shard(day, shard), from.to_string(), last.to_string());
-            self.query(Query { index: Some("GSI1"), limit: i32::try_from(max).ok(), ..query })
-        });
-        let mut events = Vec::new();
-        // Events after the last one that was read of a partition with more could be preceded by some that were not read.
-        let mut complete_until = None;
-        for page in try_join_all(shards).await? {
-            let has_more = page.next.is_some();
-            let read = page.items.into_iter().map(parse_event).collect::<Result<Vec<_>, _>>()?;
-            if let Some(newest) = read.last().filter(|_| has_more).map(|record| record.event.id) {
-                complete_until = Some(complete_until.map_or(newest, |id: EventId| id.min(newest)));
-            }
-            events.extend(read);
-        }
-        events.retain(|record| complete_until.is_none_or(|until| record.event.id <= until));
-        events.sort_by_key(|record| record.event.id);
+        let query = |partition| {
+            let query = Query::between(partition, from.to_string(), last.to_string());
+            Query { limit: i32::try_from(max).ok(), ..query }
+        };
+        let mut events = self.read_day(day, query, parse_event, |record| record.event.id).await?.events;
         events.truncate(max);
         Ok(events)
     }

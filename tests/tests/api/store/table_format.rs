@@ -918,7 +918,7 @@ async fn every_item_of_webhooks_has_the_expected_attributes() {
         stack.local.webhooks.run_once().await.unwrap();
     }
     // The process is killed while it sends a webhook, and its slot remains.
-    receiver.set_behavior(Behavior::Hold(Gate::default()));
+    receiver.set_behavior(Behavior::Hold(Gate::default(), 204));
     stack.advance(1);
     stack.operator.issue_new_license(1).await;
     let worker = stack.local.webhooks.clone();

@@ -7,7 +7,7 @@ use signet_tests::{Behavior, Gate, Value, WebhookReceiver, json, text};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use webhooks_sender::client::DEFAULT_TIMEOUT;
 
-use super::{Installation, PAUSES, deliveries_of, impatient};
+use super::{Installation, PAUSES, deliveries_of, impatient, spawn_worker};
 
 #[tokio::test]
 async fn only_2xx_is_accepted() {
@@ -114,7 +114,7 @@ async fn event_that_is_too_large_is_not_sent() {
 #[tokio::test]
 async fn slow_response_is_a_timeout() {
     let installation = Installation::start_with(Options { webhooks: impatient(), ..Options::default() }).await;
-    for behavior in [Behavior::Hold(Gate::default()), Behavior::UnfinishedBody] {
+    for behavior in [Behavior::Hold(Gate::default(), 204), Behavior::UnfinishedBody] {
         installation.receiver.set_behavior(behavior);
         let event = installation.create_event().await;
         installation.send().await;
@@ -162,7 +162,7 @@ async fn only_the_beginning_of_a_response_is_read_and_stored() {
 async fn slow_endpoint_delays_no_other() {
     let installation = Installation::start().await;
     let gate = Gate::default();
-    installation.receiver.set_behavior(Behavior::Hold(gate.clone()));
+    installation.receiver.set_behavior(Behavior::Hold(gate.clone(), 204));
     let fast = WebhookReceiver::start().await;
     let endpoint = installation.stack.operator.create_webhook_endpoint(&fast.url).await;
     let other = installation.stack.operator.issue_new_license(1).await;
@@ -171,8 +171,7 @@ async fn slow_endpoint_delays_no_other() {
             installation.create_event_by(license, verb).await;
         }
     }
-    let worker = installation.stack.local.webhooks.clone();
-    let sending = tokio::spawn(async move { worker.run_once().await.unwrap() });
+    let sending = spawn_worker(&installation.stack);
     // The event of the issue, and four more, while the slow endpoint holds its first ones.
     fast.wait_for(5).await;
     assert_eq!(installation.receiver.ids().len(), 2, "one per license key");

@@ -108,7 +108,7 @@ async fn webhook_that_was_being_sent_when_the_process_was_killed_is_sent_again()
     let folder = tempfile::tempdir().unwrap();
     let data = DataDirectory::open(folder.path()).unwrap();
     let receiver = WebhookReceiver::start().await;
-    receiver.set_behavior(Behavior::Hold(Gate::default()));
+    receiver.set_behavior(Behavior::Hold(Gate::default(), 204));
     let stack = Stack::start_with(Options { data: Some(&data), ..Options::default() }).await;
     let endpoint = stack.operator.create_webhook_endpoint(&receiver.url).await;
     let license = stack.operator.issue_new_license(1).await;

@@ -1,8 +1,9 @@
 //! Endpoints that no longer accept webhooks are disabled.
 
-use signet_tests::{Behavior, Value, json, text};
+use signet_tests::{Behavior, Gate, Value, json, text};
+use tokio::task::JoinHandle;
 
-use super::Installation;
+use super::{Installation, spawn_worker};
 
 /// Returns the events that the endpoint was disabled, without their ids.
 async fn disabled_events(installation: &Installation) -> Vec<Value> {
@@ -100,16 +101,21 @@ async fn change_of_a_disabled_endpoint_does_not_activate_it() {
     assert_eq!(text(&installation.current_endpoint().await["disabled_reason"]), "gone");
 }
 
+/// Begins an attempt, to which the endpoint responds with 410 when the gate opens.
+async fn attempt_that_is_gone(installation: &Installation) -> (Gate, JoinHandle<usize>) {
+    let gate = Gate::default();
+    installation.receiver.set_behavior(Behavior::Hold(gate.clone(), 410));
+    installation.create_event().await;
+    let sending = spawn_worker(&installation.stack);
+    installation.receiver.wait_for(1).await;
+    (gate, sending)
+}
+
 #[tokio::test]
 async fn old_url_that_is_gone_does_not_disable_the_endpoint_after_it_was_activated_with_another() {
     let installation = Installation::start().await;
-    let Installation { stack, receiver, .. } = &installation;
-    let gate = signet_tests::Gate::default();
-    receiver.set_behavior(Behavior::HoldStatus(gate.clone(), 410));
-    installation.create_event().await;
-    let worker = stack.local.webhooks.clone();
-    let sending = tokio::spawn(async move { worker.run_once().await.unwrap() });
-    receiver.wait_for(1).await;
+    let stack = &installation.stack;
+    let (gate, sending) = attempt_that_is_gone(&installation).await;
     let path = format!("webhook-endpoints/{}", installation.endpoint_id());
     stack.advance(1);
     stack.operator.patch(&path, json!({"is_active": false})).await.expect_status(200);
@@ -125,13 +131,8 @@ async fn old_url_that_is_gone_does_not_disable_the_endpoint_after_it_was_activat
 #[tokio::test]
 async fn attempt_that_ends_after_the_endpoint_was_deleted_records_nothing() {
     let installation = Installation::start().await;
-    let Installation { stack, receiver, .. } = &installation;
-    let gate = signet_tests::Gate::default();
-    receiver.set_behavior(Behavior::HoldStatus(gate.clone(), 410));
-    installation.create_event().await;
-    let worker = stack.local.webhooks.clone();
-    let sending = tokio::spawn(async move { worker.run_once().await.unwrap() });
-    receiver.wait_for(1).await;
+    let stack = &installation.stack;
+    let (gate, sending) = attempt_that_is_gone(&installation).await;
     let path = format!("webhook-endpoints/{}", installation.endpoint_id());
     stack.operator.delete(&path).await.expect_status(204);
     gate.open();

@@ -105,6 +105,12 @@ impl Installation {
     }
 }
 
+/// Sends what is due now in a task.
+fn spawn_worker(stack: &Stack) -> tokio::task::JoinHandle<usize> {
+    let worker = stack.local.webhooks.clone();
+    tokio::spawn(async move { worker.run_once().await.unwrap() })
+}
+
 async fn deliveries_of(stack: &Stack, endpoint: &str) -> Vec<Value> {
     let path = format!("webhook-endpoints/{endpoint}/deliveries?limit=100");
     stack.operator.get(&path).await.expect_status(200)["items"].as_array().unwrap().clone()

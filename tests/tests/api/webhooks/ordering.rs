@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use signet_tests::{Behavior, Fault, Gate, Rule, Stack};
+use signet_tests::{Behavior, Fault, Gate, Rule};
 
-use super::Installation;
+use super::{Installation, spawn_worker};
 
 #[tokio::test]
 async fn events_of_a_license_key_are_sent_one_after_the_other_in_their_order() {
@@ -53,7 +53,7 @@ async fn failing_event_does_not_hold_back_later_ones() {
 async fn at_most_two_webhooks_are_in_flight_per_endpoint_whatever_the_number_of_workers() {
     let installation = Installation::start().await;
     let gate = Gate::default();
-    installation.receiver.set_behavior(Behavior::Hold(gate.clone()));
+    installation.receiver.set_behavior(Behavior::Hold(gate.clone(), 204));
     let mut licenses = vec![installation.license.clone()];
     for _ in 0..4 {
         licenses.push(installation.stack.operator.issue_new_license(1).await);
@@ -61,12 +61,7 @@ async fn at_most_two_webhooks_are_in_flight_per_endpoint_whatever_the_number_of_
     for license in &licenses {
         installation.create_event_by(license, "suspend").await;
     }
-    let workers: Vec<_> = (0..4)
-        .map(|_| {
-            let worker = installation.stack.local.webhooks.clone();
-            tokio::spawn(async move { worker.run_once().await.unwrap() })
-        })
-        .collect();
+    let workers: Vec<_> = (0..4).map(|_| spawn_worker(&installation.stack)).collect();
     installation.receiver.wait_for(2).await;
     gate.open();
     let mut attempts = 0;
@@ -84,7 +79,7 @@ async fn worker_that_read_free_slots_before_another_took_them_takes_none() {
     installation.create_event().await;
     installation.create_event().await;
     let gate = Gate::default();
-    receiver.set_behavior(Behavior::Hold(gate.clone()));
+    receiver.set_behavior(Behavior::Hold(gate.clone(), 204));
     // Both lanes of the first worker have read that the slots are free, and wait to take one.
     let begin = Gate::default();
     let hold = Rule::new("TransactWriteItems", Fault::HoldRequest(begin.clone())).containing("SLOT#").times(2);
@@ -102,9 +97,4 @@ async fn worker_that_read_free_slots_before_another_took_them_takes_none() {
     assert_eq!(receiver.most_in_flight(), 1);
     installation.send().await;
     assert!(installation.deliveries().await.iter().all(|delivery| delivery["status"] == "delivered"));
-}
-
-fn spawn_worker(stack: &Stack) -> tokio::task::JoinHandle<usize> {
-    let worker = stack.local.webhooks.clone();
-    tokio::spawn(async move { worker.run_once().await.unwrap() })
 }

@@ -52,7 +52,7 @@ async fn failed_attempt_is_repeated_when_it_is_due() {
 #[tokio::test]
 async fn dead_endpoint_delays_no_other_while_it_times_out_again_and_again() {
     let dead = WebhookReceiver::start().await;
-    dead.set_behavior(Behavior::Hold(Gate::default()));
+    dead.set_behavior(Behavior::Hold(Gate::default(), 204));
     let (stack, _) = start(&dead).await;
     let alive = WebhookReceiver::start().await;
     stack.operator.create_webhook_endpoint(&alive.url).await;
@@ -70,7 +70,7 @@ async fn stopping_waits_for_the_webhook_that_is_being_sent_and_starts_no_other()
     let data = signet_local::DataDirectory::open(folder.path()).unwrap();
     let receiver = WebhookReceiver::start().await;
     let gate = Gate::default();
-    receiver.set_behavior(Behavior::Hold(gate.clone()));
+    receiver.set_behavior(Behavior::Hold(gate.clone(), 204));
     let mut stack = Stack::start_with(Options { data: Some(&data), ..Options::default() }).await;
     stack.local.run_webhooks();
     let endpoint = stack.operator.create_webhook_endpoint(&receiver.url).await;
