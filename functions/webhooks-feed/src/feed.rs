@@ -44,7 +44,7 @@ const POSITION_PRECISION: SignedDuration = SignedDuration::from_mins(1);
 #[derive(Debug)]
 pub struct Feed {
     table: Table,
-    /// The events that this process has read within the overlap, so that it does not add their deliveries again.
+    /// The latest events that this process has read, so that it does not add their deliveries again in the overlap.
     seen: Mutex<BTreeSet<EventId>>,
     /// When the latest pass with the full overlap began.
     full_pass_at: Mutex<Option<Timestamp>>,
