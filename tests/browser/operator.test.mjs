@@ -51,7 +51,7 @@ async function catalog(page) {
     await page.locator('#main').getByLabel('Key').fill(key);
     await page.locator('#main').getByLabel('Name').fill(name);
     await press(page, 'Create feature');
-    await page.getByText('Created.').waitFor();
+    await page.getByText('Feature created.').waitFor();
   }
   await follow(page, 'Pricing tiers');
   for (const [code, name, feature, base] of [['basic', 'Basic', 'PDF export', 'None'], ['pro', 'Pro', 'Zoom', 'Basic']]) {
@@ -64,7 +64,7 @@ async function catalog(page) {
     await page.locator('#main').getByLabel('Monthly price').fill('19.90');
     await page.locator('#main').getByLabel('Annual price').fill('199');
     await press(page, 'Create tier');
-    await page.getByText('Created.').waitFor();
+    await page.getByText('Tier created.').waitFor();
   }
   await page.getByText('€19.90 / month · €199 / year').first().waitFor();
   await follow(page, 'Tier hierarchy');
@@ -82,6 +82,13 @@ async function issueLicense(page) {
   await page.getByRole('link', { name: 'Issue license' }).first().click();
   assert.equal(await page.locator('#main').getByLabel('Customer email').inputValue(), 'mary@example.com');
   await page.locator('#main').getByLabel('Tier').selectOption({ label: 'Atlas Pro – 3 seats' });
+  await press(page, 'Review');
+  await heading(page, 'Issue this license?');
+  await page.getByText('€19.90 / month').waitFor();
+  await press(page, 'Back');
+  await page.locator('#main').getByLabel('Expires', { exact: true }).selectOption('never');
+  await press(page, 'Review');
+  await page.getByText('Perpetual').waitFor();
   await press(page, 'Issue license');
   await heading(page, 'License issued');
   const shown = await page.locator('.secret-value').textContent();
@@ -127,15 +134,23 @@ async function licenseActions(page, key, api) {
     await dialog.getByRole('button', { name, exact: true }).click();
   };
   await act('Suspend', (dialog) => dialog.getByLabel('Reason').fill('unpaid'));
-  await page.getByText('License suspended.', { exact: true }).waitFor();
+  await page.getByText('License suspended.').waitFor();
   assert.equal(await status(), 'suspended');
+  await press(page, 'Undo');
+  await page.getByText('License reinstated.').waitFor();
+  assert.equal(await status(), 'active');
+  await act('Suspend');
+  await page.getByText('License suspended.').waitFor();
   await act('Reinstate');
   await page.getByText('License reinstated.').waitFor();
   await act('Change tier or seats', async (dialog) => {
+    await dialog.getByLabel('Seats', { exact: true }).selectOption('custom');
     await dialog.getByLabel('Number of seats').fill('7');
   });
   await page.getByRole('heading', { name: 'Change this license?' }).waitFor();
+  await page.getByText('3 seats → 7 seats').waitFor();
   await page.getByRole('button', { name: 'Change', exact: true }).click();
+  await page.getByText('License changed. It has the tier Pro and 7 seats.').waitFor();
   await page.getByText('0 of 7').waitFor();
   await act('Renew', async (dialog) => {
     await dialog.getByLabel('Expires', { exact: true }).selectOption('date');
@@ -172,7 +187,7 @@ async function accessKeys(page) {
   const row = page.getByRole('row').filter({ hasText: 'ci' }).filter({ hasText: 'Read licenses' });
   await row.getByRole('link', { name: 'Delete' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
-  await page.getByText('Deleted.').waitFor();
+  await page.getByText('API key deleted.').waitFor();
   await go(page, 'Signing keys');
   await page.getByText('Active', { exact: true }).waitFor();
   await page.getByText('Next', { exact: true }).waitFor();

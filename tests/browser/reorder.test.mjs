@@ -121,8 +121,11 @@ test('buttons of a row', () => withList(DESKTOP, async (page) => {
 
 test('buttons without JavaScript', () => withList({ ...DESKTOP, javaScriptEnabled: false }, async (page) => {
   await page.getByRole('button', { name: 'Move Basic down' }).click();
-  await page.waitForURL(running.base + path);
-  await assertOrder(page, ['Pro', 'Basic', 'Team']);
+  await page.getByText('Moved down.').waitFor();
+  assert.deepEqual(await names(page), ['Pro', 'Basic', 'Team']);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('Moved up.').waitFor();
+  await assertOrder(page, ['Basic', 'Pro', 'Team']);
 }));
 
 test('concurrent moves by two users', () => withList(DESKTOP, async (page) => {

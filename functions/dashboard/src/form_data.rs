@@ -26,6 +26,9 @@ pub(crate) fn version_of(resource: &impl Serialize) -> String {
     tag.as_ref().and_then(|tag| tag.to_str().ok()).unwrap_or_default().to_owned()
 }
 
+/// The name of the button that returns from a preview to the form.
+pub(crate) const BACK_BUTTON: &str = "back";
+
 /// The fields of a submitted form, in their order, and its uploaded files. A name may occur several times. Not
 /// `axum::Form`, because the session middleware reads forms too, before any extractor runs.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +101,11 @@ impl FormData {
     /// The `ETag` of the resource when the form was rendered.
     pub(crate) fn version(&self) -> Option<&str> {
         Some(self.get(VERSION_FIELD)).filter(|version| !version.is_empty())
+    }
+
+    /// Whether the form was submitted to edit it again.
+    pub(crate) fn is_back(&self) -> bool {
+        !self.get(BACK_BUTTON).is_empty()
     }
 
     pub(crate) fn has_csrf_token(&self, token: &str) -> bool {

@@ -159,6 +159,34 @@ pub async fn issue(
     Ok(issued)
 }
 
+/// What a request would issue.
+#[derive(Debug)]
+pub struct IssuePreview {
+    /// The number of seats; `None` means no limit.
+    pub max_users: Option<u32>,
+    /// When the license key would expire; `None` means never.
+    pub expires_at: Option<Timestamp>,
+    /// The license key that it would supersede.
+    pub superseded: Option<License>,
+}
+
+/// Checks a request as [`issue`] does, and returns what it would issue now.
+///
+/// # Errors
+///
+/// Those of [`issue`] that do not depend on the write.
+pub async fn preview(table: &Table, request: &Request, now: Timestamp) -> Result<IssuePreview, IssueError> {
+    check(request, now)?;
+    let catalog = table.catalog().await?.catalog;
+    let (product, tier) = check_references(table, &catalog, request).await?;
+    let id = IdGenerator::new(now).generate();
+    let license =
+        License::issued(id, Some(request.customer_id), tier, "", now).with_terms(request.max_users, request.expires_at);
+    let current = table.current_license(request.customer_id, product.id).await?;
+    let superseded = find_superseded(table, product, current).await?;
+    Ok(IssuePreview { max_users: license.max_users, expires_at: license.expires_at, superseded })
+}
+
 fn check(request: &Request, now: Timestamp) -> Result<(), ValidationErrors> {
     let mut errors = ValidationErrors::default();
     let is_in_future = request.expires_at.flatten().is_none_or(|end| end > now);

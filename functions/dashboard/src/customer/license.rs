@@ -9,7 +9,7 @@ use serde::Serialize;
 use shared::{
     Settings,
     auth::LicenseAccess,
-    domain::{LicenseId, Status},
+    domain::{LicenseId, Product, Status},
     http::{Code, ListQuery, PathId, Problem, RequestContext, resources::LicenseResource},
     store::{Table, catalog::CatalogCache},
     tokens::{KeyStringError, KeyStrings},
@@ -21,8 +21,8 @@ use crate::{
     session::Session,
     ui::{
         components::{
-            Tone, banner, copyable, description_list, empty_state, link_button, pagination, seat_usage, secret,
-            section, status_badge,
+            Tone, banner, copyable, description_list, empty_state, license_badge, link_button, pagination, seat_usage,
+            secret, section,
         },
         entitlements::granted_table,
         format,
@@ -60,7 +60,7 @@ pub(super) async fn show(
         .unwrap_or_default();
     let path = links::own_license(id);
     let content = html! {
-        (status_banner(&LicenseResource::new(&license, None, ctx.now)))
+        (status_banner(&LicenseResource::new(&license, None, ctx.now), product_and_tier.map(|(product, _)| product)))
         (description_list(&[
             ("Tier", html! { (tier) }),
             ("Seats", seat_usage(Some(used), license.max_users)),
@@ -82,14 +82,17 @@ pub(super) async fn show(
     };
     Ok(PageLayout::new(NavSection::Licenses, product, content)
         .breadcrumb(links::OWN_LICENSES, "Your licenses")
-        .badge(status_badge(license.status(ctx.now)))
+        .badge(license_badge(license.status(ctx.now), product_and_tier.map(|(product, _)| product)))
         .notice(filter.notice)
         .render(&viewer))
 }
 
 /// Explains a status other than active.
-fn status_banner(license: &LicenseResource) -> Markup {
+fn status_banner(license: &LicenseResource, product: Option<&Product>) -> Markup {
     let (tone, text) = match license.status {
+        Status::Active if product.is_some_and(|product| !product.is_active) => {
+            (Tone::Warning, "This product is inactive. Your machines will stop working. Contact the vendor.")
+        }
         Status::Active => return html! {},
         Status::Suspended => (
             Tone::Warning,

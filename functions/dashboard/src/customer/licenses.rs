@@ -16,7 +16,7 @@ use super::current::current_customer;
 use crate::{
     links,
     ui::{
-        components::{empty_state, link_button, pagination, status_badge, table},
+        components::{empty_state, license_badge, link_button, pagination, table},
         format,
         layout::{NavSection, PageLayout},
     },
@@ -57,12 +57,13 @@ fn license_table(licenses: &[LicenseWithActivations], catalog: &Catalog, now: Ti
     let row = |own: &LicenseWithActivations| {
         let license = &own.license;
         let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
-        let product = catalog.products.get(&license.product_id).map_or("–", |product| product.name.as_str());
+        let product = catalog.products.get(&license.product_id);
+        let name = product.map_or("–", |product| product.name.as_str());
         let machines = own.activations.items.len();
         let last_seen = own.activations.items.iter().map(|machine| machine.activation.last_heartbeat_at).max();
         vec![
-            html! { a href=(links::own_license(license.id)) { (product) } span.subtext { (tier) } },
-            status_badge(license.status(now)),
+            html! { a href=(links::own_license(license.id)) { (name) } span.subtext { (tier) } },
+            license_badge(license.status(now), product),
             html! { code { (license.key_hint) } },
             html! {
                 span {

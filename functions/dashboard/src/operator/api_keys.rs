@@ -167,7 +167,7 @@ async fn delete(
 ) -> Result<Response, Problem> {
     let page = delete_page(&table, id).await?;
     Ok(match api.delete(&format!("/api/v1.0/api-keys/{id}")).await {
-        Ok(()) => Notice::Deleted.redirect_to(links::API_KEYS),
+        Ok(()) => Notice::ApiKeyDeleted.redirect_to(links::API_KEYS),
         Err(problem) => page.render_error(&viewer, &data, &explain(problem)),
     })
 }

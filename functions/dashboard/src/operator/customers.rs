@@ -190,7 +190,7 @@ async fn new(Operator(viewer): Operator) -> Response {
 async fn create(Operator(viewer): Operator, api: Api, data: FormData) -> Response {
     let page = new_page();
     match api.post::<Customer>("/api/v1.0/customers", &data, &page.request_body(&data)).await {
-        Ok(created) => Notice::Created.redirect_to(&links::customer(created.id)),
+        Ok(created) => Notice::CustomerCreated.redirect_to(&links::customer(created.id)),
         Err(problem) => page.render_error(&viewer, &data, &problem),
     }
 }
@@ -224,7 +224,7 @@ async fn update(
     body["external_id"] = customer.external_id.clone().into();
     body["metadata"] = json!(customer.metadata);
     Ok(match api.put(&format!("/api/v1.0/customers/{id}"), &data, &body).await {
-        Ok(()) => Notice::Saved.redirect_to(&links::customer(id)),
+        Ok(()) => Notice::CustomerSaved.redirect_to(&links::customer(id)),
         Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }

@@ -13,7 +13,7 @@ use shared::{
 use crate::{
     links,
     ui::{
-        components::{Column, SortDirection, seat_usage, status_badge, table},
+        components::{Column, SortDirection, license_badge, seat_usage, table},
         format,
     },
 };
@@ -36,12 +36,12 @@ pub(super) fn license_table(
     columns.push(Column::from("Expires"));
     let row = |license: &LicenseResource| {
         let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
-        let product = catalog.products.get(&license.product_id).map_or("–", |product| product.name.as_str());
+        let product = catalog.products.get(&license.product_id);
         let mut cells = vec![html! { a href=(links::license_key(license.id)) { code { (license.key_hint) } } }];
         cells.extend(customers.map(|names| customer_link(license.customer_id.flatten(), names)));
         cells.extend([
-            html! { (product) " " span.subtext { (tier) } },
-            status_badge(license.status),
+            html! { (product.map_or("–", |product| product.name.as_str())) " " span.subtext { (tier) } },
+            license_badge(license.status, product),
             seat_usage(license.seats_used, license.max_users),
             format::date(license.issued_at),
             format::expiry(license.expires_at, license.grace_ends_at, format::date),

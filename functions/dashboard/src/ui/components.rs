@@ -1,7 +1,10 @@
 //! Reusable parts of pages.
 
 use maud::{Markup, html};
-use shared::{domain::Status, store::pagination::PageRequest};
+use shared::{
+    domain::{Product, Status},
+    store::pagination::PageRequest,
+};
 
 use super::{format, icons};
 
@@ -49,7 +52,7 @@ pub(crate) fn destructive_dialog_button(href: &str, text: &str) -> Markup {
 }
 
 /// The badge of a license key's status.
-pub(crate) fn status_badge(status: Status) -> Markup {
+fn status_badge(status: Status) -> Markup {
     let (text, tone) = match status {
         Status::Active => ("Active", Tone::Success),
         Status::Suspended => ("Suspended", Tone::Warning),
@@ -58,6 +61,14 @@ pub(crate) fn status_badge(status: Status) -> Markup {
         Status::Revoked => ("Revoked", Tone::Danger),
     };
     badge(text, tone)
+}
+
+/// The badge of a license. An active license of an inactive product can't be used.
+pub(crate) fn license_badge(status: Status, product: Option<&Product>) -> Markup {
+    match status {
+        Status::Active if product.is_some_and(|product| !product.is_active) => badge("Product inactive", Tone::Warning),
+        _ => status_badge(status),
+    }
 }
 
 pub(crate) fn badge(text: &str, tone: Tone) -> Markup {

@@ -51,6 +51,12 @@ impl FormPage {
         self.layout.content(with_intro(self.intro, form)).render(viewer)
     }
 
+    /// Renders the page with the submitted values, to edit them.
+    pub(crate) fn render_submitted(self, viewer: &Viewer, data: &FormData) -> Response {
+        let form = self.form.render_submitted(&viewer.session, data);
+        self.layout.content(with_intro(self.intro, form)).render(viewer)
+    }
+
     /// Renders the page with the submitted values and the reason why they were rejected.
     pub(crate) fn render_error(self, viewer: &Viewer, data: &FormData, problem: &Problem) -> Response {
         let form = self.form.render_error(&viewer.session, data, problem);

@@ -10,7 +10,7 @@ use super::{
     request_body::request_body,
 };
 use crate::{
-    form_data::{CSRF_TOKEN_FIELD, FormData, IDEMPOTENCY_KEY_FIELD},
+    form_data::{BACK_BUTTON, CSRF_TOKEN_FIELD, FormData, IDEMPOTENCY_KEY_FIELD},
     session::{Session, random_token},
 };
 
@@ -22,6 +22,8 @@ pub(crate) struct Form {
     inputs: Vec<Input>,
     submit_label: &'static str,
     is_destructive: bool,
+    /// Whether a button returns to the form that the hidden fields are from.
+    has_back: bool,
     /// The URL of the cancel link.
     cancel: String,
     /// Whether the form can upload files.
@@ -40,6 +42,7 @@ impl Form {
             inputs,
             submit_label,
             is_destructive: false,
+            has_back: false,
             cancel: cancel.into(),
             is_multipart: false,
         }
@@ -48,6 +51,11 @@ impl Form {
     /// Shows the submit button as destructive.
     pub(crate) fn destructive(self) -> Self {
         Self { is_destructive: true, ..self }
+    }
+
+    /// Adds a button that submits the form to edit it again.
+    pub(crate) fn with_back(self) -> Self {
+        Self { has_back: true, ..self }
     }
 
     /// Encodes the form so that it can upload files.
@@ -65,6 +73,12 @@ impl Form {
         self.render_with(session, None)
     }
 
+    /// Renders the form with the submitted values.
+    pub(super) fn render_submitted(self, session: &Session, data: &FormData) -> Markup {
+        let inputs = self.inputs.into_iter().map(|input| input.with_submitted(data)).collect();
+        Self { inputs, ..self }.render_with(session, None)
+    }
+
     /// Renders the form with the submitted values and the reason why they were rejected.
     pub(super) fn render_error(self, session: &Session, data: &FormData, problem: &Problem) -> Markup {
         let inputs = self.inputs.into_iter().map(|input| input.with_submitted(data)).collect();
@@ -80,6 +94,7 @@ impl Form {
                 @for input in &self.inputs { (input.render(&input_errors(input, errors))) }
                 div.form-actions {
                     button.button.(if self.is_destructive { "danger" } else { "primary" }) { (self.submit_label) }
+                    @if self.has_back { button.button name=(BACK_BUTTON) value="yes" formnovalidate { "Back" } }
                     a.button.ghost href=(self.cancel) data-close { "Cancel" }
                 }
             }

@@ -71,8 +71,8 @@ pub(crate) struct PageLayout {
     content: Markup,
     /// A script in addition to the one of every page.
     script: Option<Asset>,
-    /// The confirmation of the previous action.
-    notice: Option<Notice>,
+    /// The confirmation of the previous action, and what is shown after its text.
+    notice: Option<(Notice, Markup)>,
 }
 
 impl PageLayout {
@@ -113,7 +113,12 @@ impl PageLayout {
 
     /// Confirms the previous action.
     pub(crate) fn notice(self, notice: Option<Notice>) -> Self {
-        Self { notice, ..self }
+        self.notice_with(notice, html! {})
+    }
+
+    /// Confirms the previous action, with details, a link or a button.
+    pub(crate) fn notice_with(self, notice: Option<Notice>, details: Markup) -> Self {
+        Self { notice: notice.map(|notice| (notice, details)), ..self }
     }
 
     /// Adds a script.
@@ -151,7 +156,7 @@ impl PageLayout {
                         div.actions { (self.actions) }
                     }
                 }
-                @if let Some(notice) = self.notice { (notice.render()) }
+                @if let Some((notice, details)) = &self.notice { (notice.render(details)) }
                 (self.content)
             }
             div.toasts role="status" aria-live="polite" data-toasts {}

@@ -10,6 +10,8 @@ pub(crate) struct ReorderableRow {
     pub(crate) id: String,
     /// The name in labels and announcements for screen readers.
     pub(crate) name: String,
+    /// The path of the item's page.
+    pub(crate) path: String,
     pub(crate) content: Markup,
 }
 

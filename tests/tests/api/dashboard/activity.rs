@@ -11,7 +11,10 @@ async fn activity_shows_who_changed_what_and_the_values_before_and_after() {
     stack.advance(60);
     let mut grace = Browser::operator(&stack).await;
     let id = text(&product["id"]);
-    grace.submit_form(&format!("/dashboard/products/{id}/edit"), &[("name", "<b>Atlas 2</b>")]).await.redirect();
+    grace
+        .submit_form(&format!("/dashboard/products/{id}/edit"), &[("name", "<b>Atlas 2</b>"), ("is_active", "on")])
+        .await
+        .redirect();
     let page = grace.get(ACTIVITY).await;
     let shown = page.expect_status(200);
     for expected in

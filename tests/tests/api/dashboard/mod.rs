@@ -2,6 +2,7 @@
 
 mod access;
 mod activity;
+mod confirmations;
 mod customer;
 mod erase_customer;
 mod forms;

@@ -151,12 +151,17 @@ impl ActivityNames<'_> {
         }
     }
 
-    fn terms(&self, LicenseChanged { tier_id, max_users, .. }: &LicenseChanged) -> String {
-        let seats = max_users.map_or_else(|| "unlimited seats".to_owned(), |seats| format::count(seats.into(), "seat"));
-        match self.catalog.tiers.get(tier_id) {
-            Some(tier) => format!("{}, {seats}", tier.name),
-            None => seats,
-        }
+    /// The tier and the seats of a changed license, such as `Basic → Pro, 3 seats → 10 seats`.
+    fn terms(&self, LicenseChanged { from, tier_id, max_users }: &LicenseChanged) -> String {
+        let seats = |max_users: Option<u32>| {
+            max_users.map_or_else(|| "unlimited seats".to_owned(), |seats| format::count(seats.into(), "seat"))
+        };
+        let tier = |id| self.catalog.tiers.get(id).map_or("unknown tier", |tier| &tier.name);
+        let change = |before: &str, after: &str| {
+            if before == after { after.to_owned() } else { format!("{before} → {after}") }
+        };
+        let tiers = change(tier(&from.tier_id), tier(tier_id));
+        format!("{tiers}, {}", change(&seats(from.max_users), &seats(*max_users)))
     }
 
     /// The name of the tier with this code, or the code if tiers of several products with different names share it.

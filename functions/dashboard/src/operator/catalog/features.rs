@@ -2,7 +2,6 @@
 
 use axum::{extract::State, response::Response};
 use maud::html;
-use serde::de::IgnoredAny;
 use shared::{
     domain::{Catalog, EntitlementKind, Feature, FeatureId, Product, ProductId},
     http::{ListQuery, PathId, Problem},
@@ -10,7 +9,8 @@ use shared::{
 };
 
 use super::{
-    items::{features_of, find_product, next_sort_order, read_catalog, tiers_of},
+    items::{CreatedItem, features_of, find_product, next_sort_order, read_catalog, tiers_of},
+    list_notice::list_notice,
     product_page::{ProductTab, features_path, product_form, product_page},
 };
 use crate::{
@@ -40,16 +40,17 @@ pub(super) async fn list(
     let product = find_product(&catalog, id)?;
     let path = features_path(id);
     let new = primary_button(&format!("{path}/new"), "New feature");
+    let reorder_path = format!("{path}/reorder");
     let rows: Vec<_> = features_of(&catalog, id).into_iter().map(|feature| row(&catalog, feature)).collect();
     let content = html! {
         @if rows.is_empty() {
             (empty_state("No features yet", "Tiers unlock features. Tokens list them by key.", &new))
         } @else {
-            (reorderable_list(&viewer.session, "Features", &format!("{path}/reorder"), &rows))
+            (reorderable_list(&viewer.session, "Features", &reorder_path, &rows))
         }
     };
     let layout = product_page(product, ProductTab::Features, &new, &content).script(Asset::Reorder);
-    Ok(layout.notice(query.notice).render(&viewer))
+    Ok(list_notice(layout, &query, &viewer, &reorder_path, &rows).render(&viewer))
 }
 
 fn row(catalog: &Catalog, feature: &Feature) -> ReorderableRow {
@@ -61,6 +62,7 @@ fn row(catalog: &Catalog, feature: &Feature) -> ReorderableRow {
     ReorderableRow {
         id: feature.id.to_string(),
         name: feature.name.clone(),
+        path: links::feature(feature.id),
         content: html! {
             div.row-title {
                 a href=(links::feature(feature.id)) { (feature.name) } " "
@@ -138,8 +140,8 @@ pub(super) async fn create(
     let mut body = page.request_body(&data);
     body["product_id"] = id.to_string().into();
     body["sort_order"] = next_sort_order(features_of(&catalog, id).last().map(|last| last.sort_order)).into();
-    Ok(match api.post("/api/v1.0/product-features", &data, &body).await {
-        Ok(IgnoredAny) => Notice::Created.redirect_to(&features_path(id)),
+    Ok(match api.post::<CreatedItem<FeatureId>>("/api/v1.0/product-features", &data, &body).await {
+        Ok(created) => Notice::FeatureCreated.redirect_to_list(&features_path(id), &created.id),
         Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }
@@ -179,7 +181,7 @@ pub(super) async fn update(
     let mut body = page.request_body(&data);
     body["sort_order"] = feature.sort_order.into();
     Ok(match api.put(&format!("/api/v1.0/product-features/{id}"), &data, &body).await {
-        Ok(()) => Notice::Saved.redirect_to(&features_path(feature.product_id)),
+        Ok(()) => Notice::FeatureSaved.redirect_to_list(&features_path(feature.product_id), &id),
         Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }

@@ -1,10 +1,17 @@
 //! The items of the catalog, in their order.
 
+use serde::Deserialize;
 use shared::{
     domain::{Catalog, Feature, Product, ProductId, Tier},
     http::Problem,
     store::Table,
 };
+
+/// The API's response to the creation of an item: its id.
+#[derive(Debug, Deserialize)]
+pub(super) struct CreatedItem<I> {
+    pub(super) id: I,
+}
 
 /// Reads the catalog from the table instead of the cache, so that operators see their changes at once.
 pub(super) async fn read_catalog(table: &Table) -> Result<Catalog, Problem> {

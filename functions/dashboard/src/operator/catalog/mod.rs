@@ -1,7 +1,9 @@
 //! The catalog: products, their pricing tiers and their features, in the order that operators define.
 
+mod deactivate;
 mod features;
 mod items;
+mod list_notice;
 mod product_page;
 mod products;
 mod reorder;

@@ -8,12 +8,14 @@ use serde_json::json;
 use shared::{
     Settings,
     domain::{Catalog, Product, ProductId},
-    http::{ListQuery, PathId, Problem},
+    http::{ListQuery, NoFilter, PathId, Problem, RequestContext},
     store::{Table, catalog::MetadataOwner},
 };
 
 use super::{
+    deactivate::{self, Affected, CONFIRMED},
     items::{features_of, find_product, next_sort_order, read_catalog, sorted_products, tiers_of},
+    list_notice::list_notice,
     product_page::product_form,
 };
 use crate::{
@@ -35,6 +37,8 @@ use crate::{
     viewer::Operator,
 };
 
+/// The path to which moves of products are sent.
+const REORDER_PATH: &str = "/dashboard/products/reorder";
 const NEW_PATH: &str = "/dashboard/products/new";
 
 pub(super) async fn list(
@@ -50,11 +54,11 @@ pub(super) async fn list(
         @if rows.is_empty() {
             (empty_state("No products yet", "A product is an app you license. Add tiers and features to it.", &new))
         } @else {
-            (reorderable_list(&viewer.session, "Products", "/dashboard/products/reorder", &rows))
+            (reorderable_list(&viewer.session, "Products", REORDER_PATH, &rows))
         }
     };
     let layout = PageLayout::new(NavSection::Products, "Products", content).actions(new).script(Asset::Reorder);
-    Ok(layout.notice(query.notice).render(&viewer))
+    Ok(list_notice(layout, &query, &viewer, REORDER_PATH, &rows).render(&viewer))
 }
 
 /// Downloads the app file: what an app has built in to verify tokens. It contains no secret.
@@ -74,6 +78,7 @@ fn row(catalog: &Catalog, product: &Product) -> ReorderableRow {
     ReorderableRow {
         id: product.id.to_string(),
         name: product.name.clone(),
+        path: links::product(product.id),
         content: html! {
             div.row-title { a href=(links::product(product.id)) { (product.name) } " " code.muted { (product.code) } @if !product.is_active { (badge("Inactive", Tone::Neutral)) } }
             p.row-details { (format::count(tiers as u64, "tier")) " · " (format::count(features as u64, "feature")) }
@@ -123,7 +128,7 @@ pub(super) async fn create(
     let mut body = page.request_body(&data);
     body["sort_order"] = next_sort_order(sorted_products(&catalog).last().map(|last| last.sort_order)).into();
     Ok(match api.post::<Product>("/api/v1.0/products", &data, &body).await {
-        Ok(created) => Notice::Created.redirect_to(&links::product(created.id)),
+        Ok(created) => Notice::ProductCreated.redirect_to(&links::product(created.id)),
         Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }
@@ -143,22 +148,38 @@ pub(super) async fn edit(
     Ok(edit_page(find_product(&catalog, id)?).render(&viewer))
 }
 
-/// Updates a product. Its position in the list and its metadata do not change.
+fn saved_notice(before: &Product, data: &FormData) -> Notice {
+    match (before.is_active, !data.get("is_active").is_empty()) {
+        (true, false) => Notice::ProductDeactivated,
+        (false, true) => Notice::ProductActivated,
+        _ => Notice::ProductSaved,
+    }
+}
+
+/// Updates a product. Its position in the list and its metadata do not change. Asks for confirmation before it becomes
+/// inactive.
 pub(super) async fn update(
     Operator(viewer): Operator,
     State(table): State<Table>,
     api: Api,
     PathId(id): PathId<ProductId>,
+    ctx: RequestContext,
+    query: Result<ListQuery<NoFilter>, Problem>,
     data: FormData,
 ) -> Result<Response, Problem> {
     let catalog = table.catalog_with_metadata(MetadataOwner::Product(id)).await?.catalog;
     let product = find_product(&catalog, id)?;
+    let becomes_inactive = product.is_active && data.get("is_active").is_empty();
+    if becomes_inactive && data.get(CONFIRMED).is_empty() {
+        let affected = Affected::count(&table, id, query?.paging, ctx.now).await?;
+        return Ok(deactivate::page(product, &data, affected).render(&viewer));
+    }
     let page = edit_page(product);
     let mut body = page.request_body(&data);
     body["sort_order"] = product.sort_order.into();
     body["metadata"] = json!(product.metadata);
     Ok(match api.put(&format!("/api/v1.0/products/{id}"), &data, &body).await {
-        Ok(()) => Notice::Saved.redirect_to(&links::product(id)),
+        Ok(()) => saved_notice(product, &data).redirect_to(&links::product(id)),
         Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }

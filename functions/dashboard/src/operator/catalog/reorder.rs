@@ -1,5 +1,7 @@
 //! Moves the items of the catalog.
 
+use std::cmp::Ordering;
+
 use axum::{
     Json,
     extract::State,
@@ -21,7 +23,7 @@ use super::{
     items::{features_of, read_catalog, sorted_products, tiers_of},
     product_page::features_path,
 };
-use crate::{api::Api, form_data::FormData, links, viewer::Operator};
+use crate::{api::Api, form_data::FormData, links, ui::notice::Notice, viewer::Operator};
 
 /// Reads the moved item and the item that it is moved before; none moves it to the end. The script sends both as `id`
 /// and `before`. The buttons send `move={id}:up` or `move={id}:down`, relative to the current `order`.
@@ -37,10 +39,24 @@ fn parse_move<K: IdKind>(data: &FormData, order: &[Id<K>]) -> Result<(Id<K>, Opt
     Ok((id, before))
 }
 
-/// Responds to the script with the new order as JSON, and to a form with a redirect to `list_path`.
-fn respond(headers: &HeaderMap, order: &[String], list_path: &str) -> Response {
-    let accepts_json = headers.get(ACCEPT).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    if accepts_json { Json(json!({ "order": order })).into_response() } else { Redirect::to(list_path).into_response() }
+/// Responds to the script with the new order as JSON, and to a form with a redirect to `list_path`, which confirms a move
+/// that had an effect.
+fn respond<K: IdKind>(
+    headers: &HeaderMap,
+    (before, after): (&[Id<K>], &[String]),
+    id: Id<K>,
+    list_path: &str,
+) -> Response {
+    if headers.get(ACCEPT).is_some_and(|value| value.as_bytes().starts_with(b"application/json")) {
+        return Json(json!({ "order": after })).into_response();
+    }
+    let old = before.iter().position(|other| *other == id);
+    let new = after.iter().position(|other| *other == id.to_string());
+    match new.cmp(&old) {
+        Ordering::Less => Notice::MovedUp.redirect_to_list(list_path, &id),
+        Ordering::Greater => Notice::MovedDown.redirect_to_list(list_path, &id),
+        Ordering::Equal => Redirect::to(list_path).into_response(),
+    }
 }
 
 /// Moves a product.
@@ -55,8 +71,8 @@ pub(super) async fn products(
     let catalog = read_catalog(&table).await?;
     let order: Vec<_> = sorted_products(&catalog).iter().map(|product| product.id).collect();
     let (id, before) = parse_move(&data, &order)?;
-    let order = reorder(&table, &cache, &api.event_source(), Move::Product(id, before)).await?;
-    Ok(respond(&headers, &order, links::PRODUCTS))
+    let moved = reorder(&table, &cache, &api.event_source(), Move::Product(id, before)).await?;
+    Ok(respond(&headers, (&order, &moved), id, links::PRODUCTS))
 }
 
 /// Moves a tier of a product.
@@ -72,8 +88,8 @@ pub(super) async fn tiers(
     let catalog = read_catalog(&table).await?;
     let order: Vec<_> = tiers_of(&catalog, product).iter().map(|tier| tier.id).collect();
     let (id, before) = parse_move(&data, &order)?;
-    let order = reorder(&table, &cache, &api.event_source(), Move::Tier(id, before)).await?;
-    Ok(respond(&headers, &order, &links::product(product)))
+    let moved = reorder(&table, &cache, &api.event_source(), Move::Tier(id, before)).await?;
+    Ok(respond(&headers, (&order, &moved), id, &links::product(product)))
 }
 
 /// Moves a feature of a product.
@@ -89,6 +105,6 @@ pub(super) async fn features(
     let catalog = read_catalog(&table).await?;
     let order: Vec<_> = features_of(&catalog, product).iter().map(|feature| feature.id).collect();
     let (id, before) = parse_move(&data, &order)?;
-    let order = reorder(&table, &cache, &api.event_source(), Move::Feature(id, before)).await?;
-    Ok(respond(&headers, &order, &features_path(product)))
+    let moved = reorder(&table, &cache, &api.event_source(), Move::Feature(id, before)).await?;
+    Ok(respond(&headers, (&order, &moved), id, &features_path(product)))
 }

@@ -3,7 +3,6 @@
 use axum::{extract::State, response::Response};
 use catalog::tier::TierResource;
 use maud::html;
-use serde::de::IgnoredAny;
 use serde_json::json;
 use shared::{
     domain::{BillingPeriod, Catalog, EntitlementKind, Feature, Product, ProductId, SeatUnit, Tier, TierId},
@@ -12,7 +11,8 @@ use shared::{
 };
 
 use super::{
-    items::{features_of, find_product, next_sort_order, read_catalog, tiers_of},
+    items::{CreatedItem, features_of, find_product, next_sort_order, read_catalog, tiers_of},
+    list_notice::list_notice,
     product_page::{ProductTab, features_path, product_form, product_page},
 };
 use crate::{
@@ -45,17 +45,18 @@ pub(super) async fn list(
     let product = find_product(&catalog, id)?;
     let path = links::product(id);
     let new = primary_button(&format!("{path}/tiers/new"), "New tier");
+    let reorder_path = format!("{path}/tiers/reorder");
     let rows: Vec<_> = tiers_of(&catalog, id).into_iter().map(|tier| row(&catalog, tier)).collect();
     let content = html! {
         @if rows.is_empty() {
             (empty_state("No pricing tiers yet", "A tier defines a price, seats and features.", &new))
         } @else {
-            (reorderable_list(&viewer.session, "Pricing tiers", &format!("{path}/tiers/reorder"), &rows))
+            (reorderable_list(&viewer.session, "Pricing tiers", &reorder_path, &rows))
         }
     };
     let status = html! { @if !product.is_active { (badge("Inactive", Tone::Neutral)) } };
     let layout = product_page(product, ProductTab::Tiers, &new, &content).badge(status).script(Asset::Reorder);
-    Ok(layout.notice(query.notice).render(&viewer))
+    Ok(list_notice(layout, &query, &viewer, &reorder_path, &rows).render(&viewer))
 }
 
 fn row(catalog: &Catalog, tier: &Tier) -> ReorderableRow {
@@ -65,6 +66,7 @@ fn row(catalog: &Catalog, tier: &Tier) -> ReorderableRow {
     ReorderableRow {
         id: tier.id.to_string(),
         name: tier.name.clone(),
+        path: links::tier(tier.id),
         content: html! {
             div.row-title {
                 a href=(links::tier(tier.id)) { (tier.name) } " "
@@ -258,8 +260,8 @@ pub(super) async fn create(
     body["currency"] = currency.into();
     body["product_id"] = id.to_string().into();
     body["sort_order"] = next_sort_order(tiers_of(&catalog, id).last().map(|last| last.sort_order)).into();
-    Ok(match api.post("/api/v1.0/pricing-tiers", &data, &body).await {
-        Ok(IgnoredAny) => Notice::Created.redirect_to(&links::product(id)),
+    Ok(match api.post::<CreatedItem<TierId>>("/api/v1.0/pricing-tiers", &data, &body).await {
+        Ok(created) => Notice::TierCreated.redirect_to_list(&links::product(id), &created.id),
         Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }
@@ -310,7 +312,7 @@ pub(super) async fn update(
     body["sort_order"] = tier.sort_order.into();
     body["metadata"] = json!(tier.metadata);
     Ok(match api.put(&format!("/api/v1.0/pricing-tiers/{id}"), &data, &body).await {
-        Ok(()) => Notice::Saved.redirect_to(&links::product(tier.product_id)),
+        Ok(()) => Notice::TierSaved.redirect_to_list(&links::product(tier.product_id), &id),
         Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }

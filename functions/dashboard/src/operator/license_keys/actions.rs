@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use axum::{extract::State, response::Response};
-use maud::html;
+use maud::{Markup, html};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use shared::{
@@ -13,15 +13,15 @@ use shared::{
 };
 
 use super::{
-    change_preview::{self, PREVIEWED},
-    key_page,
-    terms::{expiry_inputs, expiry_json, seat_inputs, seats_json},
+    change_preview, key_page,
+    terms::{KEPT, PREVIEWED, expiry_inputs, expiry_json, seat_inputs, seats_json},
 };
 use crate::{
     api::Api,
     form_data::FormData,
     links,
     ui::{
+        components::description_list,
         form_page::FormPage,
         format,
         forms::Form,
@@ -120,7 +120,7 @@ impl LicenseAction {
     fn notice(self) -> Notice {
         match self {
             Self::Renew => Notice::Renewed,
-            Self::Change | Self::Regenerate => Notice::Saved,
+            Self::Change | Self::Regenerate => Notice::Changed,
             Self::Suspend => Notice::Suspended,
             Self::Reinstate => Notice::Reinstated,
             Self::Revoke => Notice::Revoked,
@@ -131,15 +131,10 @@ impl LicenseAction {
         match self {
             Self::Renew => expiry_inputs(&renewal_label(catalog, license, now)),
             Self::Change => {
-                let seats = if license.max_users.is_some() { "custom" } else { "unlimited" };
-                let [select, number] = seat_inputs();
-                vec![
-                    Input::select("tier_id", "Tier", tier_choices(catalog, license))
-                        .required()
-                        .value(license.tier_id.to_string()),
-                    select.value(seats),
-                    number.optional_value(license.max_users.map(|seats| seats.to_string())),
-                ]
+                let kept = own_seats(catalog, license).map(|seats| format!("Keep {}", seats.to_lowercase()));
+                let [seats, number] = seat_inputs(kept);
+                let tier = Input::select("tier_id", "Tier", tier_choices(catalog, license));
+                vec![tier.required().value(license.tier_id.to_string()), seats, number]
             }
             Self::Suspend | Self::Reinstate => {
                 vec![Input::text("reason", "Reason", 500).hint("Recorded in the history.")]
@@ -153,32 +148,51 @@ impl LicenseAction {
     }
 
     /// The body of the API request.
-    fn request_body(self, data: &FormData, page: &FormPage, license: &License) -> Value {
+    fn request_body(self, data: &FormData, page: &FormPage, license: &License, catalog: &Catalog) -> Value {
         match self {
             Self::Renew => expiry_json(data),
-            Self::Change => {
-                let mut body = seats_json(data);
-                if data.get("tier_id") != license.tier_id.to_string() {
-                    body.insert("tier_id".to_owned(), data.get("tier_id").into());
-                }
-                Value::Object(body)
-            }
+            Self::Change => change_json(data, license, catalog),
             Self::Suspend | Self::Reinstate | Self::Revoke => page.request_body(data),
             Self::Regenerate => json!({}),
         }
     }
 }
 
+/// The API's request of a change. Without a new tier, the API keeps the seats, so the tier's default is a number.
+fn change_json(data: &FormData, license: &License, catalog: &Catalog) -> Value {
+    let mut body = seats_json(data);
+    let is_new_tier = data.get("tier_id") != license.tier_id.to_string();
+    if is_new_tier {
+        body.insert("tier_id".to_owned(), data.get("tier_id").into());
+    }
+    let tier = catalog.tiers.get(&license.tier_id);
+    match (data.get("seats"), tier) {
+        (KEPT, _) => body.insert("max_users".to_owned(), license.max_users.into()),
+        ("default", Some(tier)) if !is_new_tier => body.insert("max_users".to_owned(), tier.max_users.into()),
+        _ => None,
+    };
+    Value::Object(body)
+}
+
+/// The number of seats of a license, such as `7 seats`, if it differs from that of its tier.
+fn own_seats(catalog: &Catalog, license: &License) -> Option<String> {
+    let tier = catalog.tiers.get(&license.tier_id)?;
+    (tier.max_users != license.max_users).then(|| format::limit(license.max_users, "seat"))
+}
+
 /// The label of a renewal for one term, with the new expiry date.
 fn renewal_label(catalog: &Catalog, license: &License, now: Timestamp) -> String {
     let Some(tier) = catalog.tiers.get(&license.tier_id) else { return "Extend by one term".to_owned() };
+    if license.expires_at.is_none() {
+        return "Never (unchanged)".to_owned();
+    }
     let label = match tier.billing_period {
         BillingPeriod::Monthly => "Extend by 1 month",
         BillingPeriod::Annual => "Extend by 1 year",
         BillingPeriod::Perpetual => return "Never (perpetual tier)".to_owned(),
     };
     let end = license.next_expiry(tier.billing_period, now);
-    end.map_or_else(|| label.to_owned(), |end| format!("{label} ({})", format::date_text(end)))
+    end.map_or_else(|| label.to_owned(), |end| format!("{label}, to {}", format::date_text(end)))
 }
 
 fn tier_choices(catalog: &Catalog, license: &License) -> Vec<Choice> {
@@ -207,7 +221,34 @@ fn action_page(action: LicenseAction, license: &License, catalog: &Catalog, now:
     FormPage::new(NavSection::LicenseKeys, action.title(), form)
         .breadcrumb(links::LICENSE_KEYS, "Licenses")
         .breadcrumb(license_path, &license.key_hint)
-        .intro(html! { p.prose { (action.description()) } })
+        .intro(html! {
+            p.prose { (action.description()) }
+            (present_terms(action, license, catalog, now))
+        })
+}
+
+/// The terms that a renewal or a change replaces.
+fn present_terms(action: LicenseAction, license: &License, catalog: &Catalog, now: Timestamp) -> Markup {
+    let tier = catalog.tiers.get(&license.tier_id);
+    match action {
+        LicenseAction::Renew => description_list(&[(
+            "Expires now",
+            format::expiry(license.expires_at, license.grace_ends_at(now), format::date_time),
+        )]),
+        LicenseAction::Change => description_list(&[
+            ("Current tier", html! { (tier.map_or("–", |tier| tier.name.as_str())) }),
+            (
+                "Current seats",
+                html! {
+                    (format::limit(license.max_users, "seat"))
+                    @if let Some(tier) = tier.filter(|_| own_seats(catalog, license).is_some()) {
+                        span.subtext { "Tier default: " (format::limit(tier.max_users, "seat")) }
+                    }
+                },
+            ),
+        ]),
+        _ => html! {},
+    }
 }
 
 async fn find(table: &Table, id: LicenseId) -> Result<License, Problem> {
@@ -238,7 +279,10 @@ pub(super) async fn perform(
     let license = find(&table, id).await?;
     let catalog = table.catalog().await?.catalog;
     let page = action_page(action, &license, &catalog, ctx.now);
-    let body = action.request_body(&data, &page, &license);
+    if data.is_back() {
+        return Ok(page.render_submitted(&viewer, &data));
+    }
+    let body = action.request_body(&data, &page, &license, &catalog);
     let path = format!("/api/v1.0/license-keys/{id}/{}", action.path_segment());
     if action == LicenseAction::Change && data.get(PREVIEWED).is_empty() {
         // Without an idempotency key: nothing is changed.

@@ -4,21 +4,19 @@ use licenses::change::{ChangedLicense, LicenseTerms};
 use maud::{Markup, html};
 use shared::domain::{Catalog, SeatUnit, TierId};
 
+use super::terms::PREVIEWED;
 use crate::{
     form_data::FormData,
     links,
     ui::{components::description_list, form_page::FormPage, format, forms::Form, inputs::Input, layout::NavSection},
 };
 
-/// The field of a form whose change was previewed.
-pub(super) const PREVIEWED: &str = "previewed";
-
 /// Returns the page. Its form has the submitted fields, hidden.
 pub(super) fn page(catalog: &Catalog, data: &FormData, preview: &ChangedLicense) -> FormPage {
     let license_path = links::license_key(preview.license.id);
     let fields = ["tier_id", "seats", "max_users"].map(|name| Input::hidden(name, data.get(name)));
     let inputs = fields.into_iter().chain([Input::hidden(PREVIEWED, "yes")]).collect();
-    let form = Form::new(format!("{license_path}/change"), inputs, "Change", &license_path);
+    let form = Form::new(format!("{license_path}/change"), inputs, "Change", &license_path).with_back();
     FormPage::new(NavSection::LicenseKeys, "Change this license?", form)
         .breadcrumb(links::LICENSE_KEYS, "Licenses")
         .breadcrumb(license_path, &preview.license.key_hint)
@@ -37,10 +35,9 @@ fn intro(catalog: &Catalog, preview: &ChangedLicense) -> Markup {
     }
 }
 
-/// What differs between the terms.
+/// What differs between the terms. If anything does, the seats are shown also if they stay.
 fn rows(catalog: &Catalog, from: &LicenseTerms, to: &LicenseTerms) -> Vec<(&'static str, Markup)> {
     let tier = |id: TierId| catalog.tiers.get(&id).map_or("–", |tier| tier.name.as_str()).to_owned();
-    let seats = |terms: &LicenseTerms| format::limit(terms.max_users, "seat");
     let tenants = |terms: &LicenseTerms| format::limit(terms.max_tenants, "tenant");
     let unit = |terms: &LicenseTerms| match terms.seat_unit {
         SeatUnit::Machine => "Machines",
@@ -58,11 +55,14 @@ fn rows(catalog: &Catalog, from: &LicenseTerms, to: &LicenseTerms) -> Vec<(&'sta
         }
     };
     row("Tier", tier(from.tier_id), tier(to.tier_id));
-    row("Seats", seats(from), seats(to));
     row("Seats are held by", unit(from).to_owned(), unit(to).to_owned());
     row("Longest borrow", borrow(from), borrow(to));
     row("Tenants", tenants(from), tenants(to));
     row("Stops working", end(from), end(to));
+    if from != to {
+        let at = rows.iter().take_while(|(name, _)| *name == "Tier").count();
+        rows.insert(at, ("Seats", seats(catalog, from, to)));
+    }
     let without = |these: &LicenseTerms, those: &LicenseTerms| -> Vec<String> {
         these.features.iter().filter(|key| !those.features.contains(key)).cloned().collect()
     };
@@ -76,6 +76,20 @@ fn rows(catalog: &Catalog, from: &LicenseTerms, to: &LicenseTerms) -> Vec<(&'sta
         rows.push(("Limits", html! { (changed.join(", ")) }));
     }
     rows
+}
+
+/// The seats before and after, and those of the tier if they differ.
+fn seats(catalog: &Catalog, from: &LicenseTerms, to: &LicenseTerms) -> Markup {
+    let text = |max_users| format::limit(max_users, "seat");
+    let tier = catalog.tiers.get(&to.tier_id).filter(|tier| tier.max_users != to.max_users);
+    html! {
+        @if from.max_users == to.max_users {
+            (text(to.max_users)) " (unchanged)"
+        } @else {
+            (text(from.max_users)) " → " strong { (text(to.max_users)) }
+        }
+        @if let Some(tier) = tier { span.subtext { "Tier default: " (text(tier.max_users)) } }
+    }
 }
 
 /// The limits that differ, such as `export.rows: 1,000 → unlimited`.

@@ -10,7 +10,7 @@ use serde_json::json;
 use shared::{
     Settings,
     auth::LicenseAccess,
-    domain::{ActivationId, Catalog, Customer, LicenseId, Status, Timestamp},
+    domain::{ActivationId, Catalog, Customer, LicenseId, Product, Status, Timestamp},
     http::{ListQuery, PathId, Problem, RequestContext, resources::LicenseResource},
     store::{Table, catalog::CatalogCache},
 };
@@ -22,17 +22,18 @@ use crate::{
     links, offline_activation,
     operator::activity::{ActivityNames, activity_feed},
     queries,
+    session::Session,
     ui::{
         components::{
             Tone, banner, copyable, description_list, destructive_dialog_button, dialog_button, empty_state,
-            pagination, seat_usage, status_badge, tabs,
+            license_badge, pagination, seat_usage, tabs,
         },
         form_page::FormPage,
         format,
         forms::Form,
         layout::{NavSection, PageLayout},
         machines::{Audience, machine_table},
-        notice::{Notice, NoticeQuery},
+        notice::{Notice, NoticeQuery, undo_button},
     },
     viewer::{Operator, PathIds},
 };
@@ -72,8 +73,9 @@ pub(super) async fn machines(
             (pagination(&paging, machines.next_cursor.as_deref(), |cursor| links::with_query(&path, &[("cursor", cursor)])))
         }
     };
+    let details = notice_details(&license, &catalog, filter.notice, &viewer.session);
     let layout = license_page((&license, ctx.now), customer.as_ref(), &catalog, LicenseTab::Machines, &content);
-    Ok(layout.notice(filter.notice).render(&viewer))
+    Ok(layout.notice_with(filter.notice, details).render(&viewer))
 }
 
 /// The page with the license's history.
@@ -122,14 +124,15 @@ pub(super) fn license_page(
     tab_content: &Markup,
 ) -> PageLayout {
     let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
-    let product = catalog.products.get(&license.product_id).map_or("–", |product| product.name.as_str());
+    let product = catalog.products.get(&license.product_id);
     let path = links::license_key(license.id);
     let content = html! {
         (status_banner(license))
+        (product_banner(license.status, product))
         (borrowed_banner(license, now))
         (description_list(&[
             ("Customer", html! { @if let Some(customer) = customer { a href=(links::customer(customer.id)) { (format::customer_name(customer)) } } @else { "–" } }),
-            ("Tier", html! { (product) " " (tier) }),
+            ("Tier", html! { (product.map_or("–", |product| product.name.as_str())) " " (tier) }),
             ("Seats", seat_usage(license.seats_used, license.max_users)),
             ("Issued", format::exact_date_time(license.issued_at)),
             ("Expires", format::expiry(license.expires_at, license.grace_ends_at, format::exact_date_time)),
@@ -157,8 +160,28 @@ pub(super) fn license_page(
     };
     PageLayout::new(NavSection::LicenseKeys, &license.key_hint, content)
         .breadcrumb(links::LICENSE_KEYS, "Licenses")
-        .badge(status_badge(license.status))
+        .badge(license_badge(license.status, product))
         .actions(actions)
+}
+
+/// What the confirmation of an action says besides: the new terms, and how to undo it.
+fn notice_details(license: &LicenseResource, catalog: &Catalog, notice: Option<Notice>, session: &Session) -> Markup {
+    let undo = |action: LicenseAction| {
+        let path = format!("{}/{}", links::license_key(license.id), action.path_segment());
+        undo_button(session, &path, ("reason", ""))
+    };
+    match (notice, license.status) {
+        (Some(Notice::Suspended), Status::Suspended) => undo(LicenseAction::Reinstate),
+        (Some(Notice::Reinstated), Status::Active) => undo(LicenseAction::Suspend),
+        (Some(Notice::Renewed), _) => html! {
+            @if let Some(end) = license.expires_at { "It expires " (format::date_time(end)) "." } @else { "It never expires." }
+        },
+        (Some(Notice::Changed), _) => {
+            let tier = catalog.tiers.get(&license.tier_id).map_or("–", |tier| tier.name.as_str());
+            html! { "It has the tier " (tier) " and " (format::limit(license.max_users, "seat").to_lowercase()) "." }
+        }
+        _ => html! {},
+    }
 }
 
 /// Explains a status other than active.
@@ -183,6 +206,21 @@ fn status_banner(license: &LicenseResource) -> Markup {
         Status::Expired => banner(Tone::Warning, &html! { p { "Renew this license to reactivate its machines." } }),
         Status::Active => html! {},
     }
+}
+
+/// Says that a license can't be used because its product is inactive.
+fn product_banner(status: Status, product: Option<&Product>) -> Markup {
+    let is_final = matches!(status, Status::Superseded | Status::Revoked);
+    let Some(product) = product.filter(|product| !product.is_active && !is_final) else { return html! {} };
+    banner(
+        Tone::Warning,
+        &html! {
+            p {
+                (product.name) " is inactive: its licenses can't be used, and machines stop. "
+                a href={ (links::product(product.id)) "/edit" } { "Edit product" }
+            }
+        },
+    )
 }
 
 /// Says until when tokens of borrowed seats work, whatever happens to the license.

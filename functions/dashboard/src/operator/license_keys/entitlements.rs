@@ -206,7 +206,7 @@ pub(super) async fn save(
     let unchanged = FormData::with_version(&version_of(&read.resource));
     let path = format!("/api/v1.0/license-keys/{id}/overrides");
     Ok(match api.put(&path, &unchanged, &json!({ "overrides": overrides })).await {
-        Ok(()) => Notice::Saved.redirect_to(&links::entitlements(id)),
+        Ok(()) => Notice::EntitlementSaved.redirect_to(&links::entitlements(id)),
         Err(problem) => page.render_error(&viewer, &data, &at_inputs(problem, position)),
     })
 }

@@ -1,17 +1,18 @@
-//! Issues a license.
+//! Issues a license, after a preview.
 
 use axum::{extract::State, response::Response};
+use licenses::issue::{self, Request};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::{
-    domain::{Catalog, CustomerId, FieldError, FieldErrorCode, Product, Tier},
-    http::{ListQuery, Problem},
+    domain::{Catalog, Customer, CustomerId, FieldError, FieldErrorCode, Product, Tier, Timestamp},
+    http::{ListQuery, Problem, RequestContext, extractors::parse_json},
     store::Table,
 };
 
 use super::{
-    key_page,
-    terms::{expiry_inputs, expiry_json, seat_inputs, seats_json},
+    issue_preview, key_page,
+    terms::{PREVIEWED, expiry_inputs, expiry_json, seat_inputs, seats_json},
 };
 use crate::{
     api::Api,
@@ -57,8 +58,8 @@ fn issue_page(catalog: &Catalog, email: Option<String>) -> FormPage {
         Input::select("tier_id", "Tier", tier_choices(catalog)).required(),
     ];
     inputs.extend(expiry_inputs("After one license term"));
-    inputs.extend(seat_inputs());
-    let form = Form::new(links::NEW_LICENSE_KEY, inputs, "Issue license", links::LICENSE_KEYS);
+    inputs.extend(seat_inputs(None));
+    let form = Form::new(links::NEW_LICENSE_KEY, inputs, "Review", links::LICENSE_KEYS);
     FormPage::new(NavSection::LicenseKeys, "Issue license", form).breadcrumb(links::LICENSE_KEYS, "Licenses")
 }
 
@@ -75,32 +76,58 @@ fn tier_choices(catalog: &Catalog) -> Vec<Choice> {
     tiers.iter().map(choice).collect()
 }
 
-/// Issues a license through the API and shows its key string.
+/// Previews a license, and issues it through the API once it was previewed. Shows its key string.
 pub(super) async fn create(
     Operator(viewer): Operator,
     State(table): State<Table>,
+    ctx: RequestContext,
     api: Api,
     data: FormData,
 ) -> Result<Response, Problem> {
-    let issued = match request_body(&table, &data).await? {
-        Ok(body) => api.post("/api/v1.0/license-keys", &data, &body).await,
-        Err(problem) => Err(problem),
+    let catalog = table.catalog().await?.catalog;
+    let form = issue_page(&catalog, None);
+    if data.is_back() {
+        return Ok(form.render_submitted(&viewer, &data));
+    }
+    let response = async {
+        let customer = find_customer(&table, &data).await?;
+        let body = request_body(&data, customer.id);
+        if data.get(PREVIEWED).is_empty() {
+            let page = preview(&table, &catalog, (&customer, &body), &data, ctx.now).await?;
+            return Ok(page.render(&viewer));
+        }
+        let issued = api.post("/api/v1.0/license-keys", &data, &body).await?;
+        Ok(key_page::render(&viewer, "License issued", &issued))
     };
-    Ok(match issued {
-        Ok(issued) => key_page::render(&viewer, "License issued", &issued),
-        Err(problem) => issue_page(&table.catalog().await?.catalog, None).render_error(&viewer, &data, &problem),
-    })
+    Ok(response.await.unwrap_or_else(|problem: Problem| form.render_error(&viewer, &data, &problem)))
 }
 
-/// The body of the API request, or the validation error of an unknown customer.
-async fn request_body(table: &Table, data: &FormData) -> Result<Result<Value, Problem>, Problem> {
-    let Some(found) = table.customer_by_email(data.get("customer_id")).await? else {
-        let error = FieldError::at("/customer_id", FieldErrorCode::InvalidValue, "no customer has this email address");
-        return Ok(Err(error.into()));
-    };
+/// Checks the request as the API does, and returns the page that previews its license.
+async fn preview(
+    table: &Table,
+    catalog: &Catalog,
+    (customer, body): (&Customer, &Value),
+    data: &FormData,
+    now: Timestamp,
+) -> Result<FormPage, Problem> {
+    let request: Request = parse_json(body.to_string().as_bytes())?;
+    let preview = issue::preview(table, &request, now).await?;
+    let tier = catalog.tiers.get(&request.tier_id).ok_or_else(Problem::not_found)?;
+    issue_preview::page(table, (catalog, tier, customer), data, preview).await
+}
+
+/// Returns the customer with the submitted email address.
+async fn find_customer(table: &Table, data: &FormData) -> Result<Customer, Problem> {
+    let found = table.customer_by_email(data.get("customer_id")).await?;
+    let missing = || FieldError::at("/customer_id", FieldErrorCode::InvalidValue, "no customer has this email address");
+    Ok(found.ok_or_else(missing)?.customer)
+}
+
+/// The body of the API request.
+fn request_body(data: &FormData, customer: CustomerId) -> Value {
     let mut body: Map<String, Value> = seats_json(data);
     body.extend(expiry_json(data).as_object().cloned().unwrap_or_default());
-    body.insert("customer_id".to_owned(), found.customer.id.to_string().into());
+    body.insert("customer_id".to_owned(), customer.to_string().into());
     body.insert("tier_id".to_owned(), data.get("tier_id").into());
-    Ok(Ok(Value::Object(body)))
+    Value::Object(body)
 }

@@ -6,6 +6,7 @@ mod change_preview;
 mod detail;
 mod entitlements;
 mod issue;
+mod issue_preview;
 mod key_page;
 mod list;
 mod offline;

@@ -10,6 +10,11 @@ use crate::{
     },
 };
 
+/// The field of a form whose effect was previewed.
+pub(super) const PREVIEWED: &str = "previewed";
+/// The choice of the number of seats that the license has.
+pub(super) const KEPT: &str = "kept";
+
 /// The inputs of an expiry date. `term` is the label of the default choice.
 pub(super) fn expiry_inputs(term: &str) -> Vec<Input> {
     vec![
@@ -33,19 +38,13 @@ pub(super) fn expiry_json(data: &FormData) -> Value {
     }
 }
 
-/// The inputs of a number of seats.
-pub(super) fn seat_inputs() -> [Input; 2] {
+/// The inputs of a number of seats. `kept` is the label of the choice that keeps a number that differs from the tier's.
+pub(super) fn seat_inputs(kept: Option<String>) -> [Input; 2] {
+    let mut choices = vec![Choice::new("default", "Tier default")];
+    choices.extend(kept.map(|label| Choice::new(KEPT, label)));
+    choices.extend([Choice::new("unlimited", "Unlimited"), Choice::new("custom", "Custom")]);
     [
-        Input::select(
-            "seats",
-            "Seats",
-            vec![
-                Choice::new("default", "Tier default"),
-                Choice::new("unlimited", "Unlimited"),
-                Choice::new("custom", "Custom"),
-            ],
-        )
-        .required(),
+        Input::select("seats", "Seats", choices).required().value("default"),
         Input::number("max_users", "Number of seats", 1, 100_000).visible_when("seats=custom"),
     ]
 }

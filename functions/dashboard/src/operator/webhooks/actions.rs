@@ -169,7 +169,7 @@ pub(super) async fn perform(
             let replayed = replay(&api, id, page.request_body(&data)).await;
             replayed.map(|notice| notice.redirect_to(&links::webhook(id)))
         }
-        WebhookAction::Delete => api.delete(&path).await.map(|()| Notice::Deleted.redirect_to(links::WEBHOOKS)),
+        WebhookAction::Delete => api.delete(&path).await.map(|()| Notice::WebhookDeleted.redirect_to(links::WEBHOOKS)),
     };
     Ok(done.unwrap_or_else(|problem| page.render_error(&viewer, &data, &problem)))
 }

@@ -127,7 +127,7 @@ pub(super) async fn update(
 ) -> Result<Response, Problem> {
     let page = edit_page(&resource(&read(&table, id).await?, ctx.now));
     Ok(match api.patch::<IgnoredAny>(&api_path(id), &data, &page.request_body(&data)).await {
-        Ok(_) => Notice::Saved.redirect_to(&links::webhook(id)),
+        Ok(_) => Notice::WebhookSaved.redirect_to(&links::webhook(id)),
         Err(problem) => page.render_error(&viewer, &data, &problem),
     })
 }

@@ -1,0 +1,110 @@
+//! The page that says what will be issued, before it is.
+
+use licenses::issue::IssuePreview;
+use maud::{Markup, html};
+use shared::{
+    domain::{BillingPeriod, Catalog, Customer, License, Tier},
+    http::Problem,
+    store::Table,
+};
+
+use super::terms::PREVIEWED;
+use crate::{
+    form_data::FormData,
+    links,
+    ui::{
+        components::{Tone, banner, description_list},
+        form_page::FormPage,
+        format,
+        forms::Form,
+        inputs::Input,
+        layout::NavSection,
+    },
+};
+
+/// A license that a new one would replace, and its number of machines.
+struct Replaced {
+    license: License,
+    machines: usize,
+}
+
+/// Returns the page. Its form has the submitted fields, hidden.
+pub(super) async fn page(
+    table: &Table,
+    (catalog, tier, customer): (&Catalog, &Tier, &Customer),
+    data: &FormData,
+    preview: IssuePreview,
+) -> Result<FormPage, Problem> {
+    let replaced = match preview.superseded {
+        Some(license) => Some(Replaced { machines: table.seats_used(&license).await?, license }),
+        None => None,
+    };
+    let product = catalog.products.get(&tier.product_id);
+    let rows = [
+        ("Customer", html! { a href=(links::customer(customer.id)) { (format::customer_name(customer)) } }),
+        ("Tier", html! { (product.map_or("–", |product| product.name.as_str())) " " (tier.name) }),
+        ("Price", html! { (price(tier)) }),
+        ("Seats", seats(preview.max_users, tier)),
+        ("License term", html! { (term(data, tier)) }),
+        ("Expires", format::or(preview.expires_at.map(format::date_time), "Never")),
+    ];
+    let fields = ["customer_id", "tier_id", "expiry", "expires_at", "seats", "max_users"];
+    let fields = fields.map(|name| Input::hidden(name, data.get(name)));
+    let inputs = fields.into_iter().chain([Input::hidden(PREVIEWED, "yes")]).collect();
+    let form = Form::new(links::NEW_LICENSE_KEY, inputs, "Issue license", links::LICENSE_KEYS).with_back();
+    Ok(FormPage::new(NavSection::LicenseKeys, "Issue this license?", form)
+        .breadcrumb(links::LICENSE_KEYS, "Licenses")
+        .intro(html! {
+            @if let Some(replaced) = &replaced { (replaced_banner(replaced)) }
+            @if let Some(product) = product.filter(|product| !product.is_active) {
+                (banner(Tone::Warning, &html! { p { (product.name) " is inactive: the license can't be used until you activate the product." } }))
+            }
+            (description_list(&rows))
+        }))
+}
+
+fn replaced_banner(replaced: &Replaced) -> Markup {
+    let Replaced { license, machines } = replaced;
+    banner(
+        Tone::Warning,
+        &html! {
+            p {
+                "Replaces " a href=(links::license_key(license.id)) { (license.key_hint) } ", "
+                (format::count(*machines as u64, "machine")) ". It stops working permanently, and its machines must activate with the \
+                 new key. To keep the key, renew or change that license instead."
+            }
+        },
+    )
+}
+
+/// The price of a tier for its term.
+fn price(tier: &Tier) -> String {
+    let price = |amount| format::price(amount, &tier.currency);
+    if tier.monthly_price == 0 && tier.annual_price == 0 {
+        return price(0);
+    }
+    match tier.billing_period {
+        BillingPeriod::Monthly => format!("{} / month", price(tier.monthly_price)),
+        BillingPeriod::Annual => format!("{} / year", price(tier.annual_price)),
+        BillingPeriod::Perpetual => {
+            format!("{} / month · {} / year", price(tier.monthly_price), price(tier.annual_price))
+        }
+    }
+}
+
+fn seats(max_users: Option<u32>, tier: &Tier) -> Markup {
+    html! {
+        (format::limit(max_users, "seat"))
+        @if max_users != tier.max_users { span.subtext { "Tier default: " (format::limit(tier.max_users, "seat")) } }
+    }
+}
+
+/// The length of the license that was chosen in the form.
+fn term(data: &FormData, tier: &Tier) -> &'static str {
+    match (data.get("expiry"), tier.billing_period) {
+        ("date", _) => "Custom",
+        ("never", _) | (_, BillingPeriod::Perpetual) => "Perpetual",
+        (_, BillingPeriod::Monthly) => "1 month",
+        (_, BillingPeriod::Annual) => "1 year",
+    }
+}
