@@ -145,11 +145,17 @@ async function licenseActions(page, key, api) {
   await page.getByText('License reinstated.').waitFor();
   await act('Change tier or seats', async (dialog) => {
     await dialog.getByLabel('Seats', { exact: true }).selectOption('custom');
-    await dialog.getByLabel('Number of seats').fill('7');
+    await dialog.getByLabel('Number of seats').fill('many');
   });
-  await page.getByRole('heading', { name: 'Change this license?' }).waitFor();
-  await page.getByText('3 seats → 7 seats').waitFor();
-  await page.getByRole('button', { name: 'Change', exact: true }).click();
+  // A refused form and a preview stay in the dialog.
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('alert').waitFor();
+  assert.equal(await dialog.getByLabel('Number of seats').inputValue(), 'many');
+  await dialog.getByLabel('Number of seats').fill('7');
+  await dialog.getByRole('button', { name: 'Change tier or seats' }).click();
+  await dialog.getByText('3 seats → 7 seats').waitFor();
+  assert.equal(new URL(page.url()).pathname, `/dashboard/license-keys/${id}`);
+  await dialog.getByRole('button', { name: 'Change', exact: true }).click();
   await page.getByText('License changed. It has the tier Pro and 7 seats.').waitFor();
   await page.getByText('0 of 7').waitFor();
   await act('Renew', async (dialog) => {
@@ -194,9 +200,9 @@ async function accessKeys(page) {
   await follow(page, 'Rotate keys');
   await page.getByRole('dialog').getByRole('button', { name: 'Rotate' }).click();
   // The next key has just been published, and apps need time to fetch it.
-  await page.getByRole('alert').waitFor();
-  await page.locator('#main').getByLabel(/Rotate now/).check();
-  await press(page, 'Rotate');
+  await page.getByRole('dialog').getByRole('alert').waitFor();
+  await page.getByRole('dialog').getByLabel(/Rotate now/).check();
+  await page.getByRole('dialog').getByRole('button', { name: 'Rotate' }).click();
   await page.getByText('Signing keys rotated.').waitFor();
   await page.getByText('Verify only').waitFor();
 }

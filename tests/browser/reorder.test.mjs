@@ -119,6 +119,19 @@ test('buttons of a row', () => withList(DESKTOP, async (page) => {
   await assertOrder(page, ['Pro', 'Basic', 'Team']);
 }));
 
+test('a saved move can be undone', () => withList(DESKTOP, async (page) => {
+  const saved = reordered(page);
+  await page.getByRole('button', { name: 'Move Pro up' }).click();
+  await saved;
+  await page.getByText('Pro moved.').waitFor();
+  assert.deepEqual(await names(page), ['Pro', 'Basic', 'Team']);
+  const undone = reordered(page);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await undone;
+  await page.getByText('Move undone.').waitFor();
+  await assertOrder(page, ['Basic', 'Pro', 'Team']);
+}));
+
 test('buttons without JavaScript', () => withList({ ...DESKTOP, javaScriptEnabled: false }, async (page) => {
   await page.getByRole('button', { name: 'Move Basic down' }).click();
   await page.getByText('Moved down.').waitFor();

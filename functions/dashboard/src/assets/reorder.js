@@ -175,7 +175,9 @@ function moveByButton(list, row, offset) {
 let pending = Promise.resolve();
 
 // Sends a move. Moves are sent one after the other, because each refers to the order that the previous one created.
-function save(list, row, startIndex) {
+// The move is confirmed when it is saved, and can then be undone.
+function save(list, row, startIndex, isUndo = false) {
+  row.classList.add('saving');
   const body = new URLSearchParams({
     csrf_token: list.closest('form').elements.csrf_token.value,
     id: row.dataset.id,
@@ -188,14 +190,27 @@ function save(list, row, startIndex) {
       if (!response.ok) throw new Error(response.status);
       const { order } = await response.json();
       applyOrder(list, order);
+      toast(list, isUndo ? 'Move undone.' : `${row.dataset.name} moved.`, isUndo ? undefined : () => undoMove(list, row, startIndex));
     } catch {
       insertAt(list, row, startIndex);
       announce(list, `Couldn't save the new order. ${row.dataset.name}, ${position(list, row)}.`);
-      const detail = "Couldn't save the new order. Try again.";
-      list.dispatchEvent(new CustomEvent('signet:toast', { bubbles: true, detail }));
+      toast(list, "Couldn't save the new order. Try again.");
     }
+    row.classList.remove('saving');
     list.dispatchEvent(new CustomEvent('signet:reordered', { bubbles: true }));
   });
+}
+
+function toast(list, text, undo) {
+  list.dispatchEvent(new CustomEvent('signet:toast', { bubbles: true, detail: { text, undo } }));
+}
+
+function undoMove(list, row, startIndex) {
+  const index = rowsOf(list).indexOf(row);
+  if (index === startIndex) return;
+  insertAt(list, row, startIndex);
+  announce(list, `${row.dataset.name}, ${position(list, row)}.`);
+  save(list, row, index, true);
 }
 
 // Applies the order on the server, which includes moves by other users.
