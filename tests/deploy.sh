@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Deploys Signet to MiniStack instead of AWS, as an operator does, from a release archive and without Rust: infra/deploy.sh, the
-# first API key, the lifecycle of a license over the API URL, attempts to send webhooks, the dashboard's pages, a running stack that is
-# deleted and created again, and an update with a build of the repository, both of which keep all data. The first deployment fails and
+# first API key, the lifecycle of a license over the API URL, a day of webhooks with an outage of an hour, the dashboard's pages, a
+# running stack that is deleted and created again, and an update with a build of the repository, both of which keep all data. The first deployment fails and
 # is continued; at the end, the installation is deleted, and what smoke tests have left. The functions are the release binaries, each
 # checked against its size limit; with SIGNET_DEPLOY_DEBUG=1 they are built without optimization, in a third of the time, and not
-# checked. Tools are installed from PyPI into the target directory.
+# checked. Tools are installed from PyPI into the target directory. Needs libfaketime.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
@@ -39,7 +39,7 @@ as_operator() { (cd "$archive" && PATH=$folder/bin:/usr/bin:/bin "$@"); }
 
 start_ministack
 await "$aws"
-export AWS_ENDPOINT_URL=$aws STACK=signet
+export AWS_ENDPOINT_URL=$aws STACK=signet CLOCK=$folder/clock RECEIVERS=$folder/receivers
 proxy=http://127.0.0.1:$(free_port)
 environment=$archive/infra/environments/production.toml
 cat > "$environment" <<EOF

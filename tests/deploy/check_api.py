@@ -7,58 +7,24 @@ stack, AWS_REGION, API_KEY for all phases but the first, and AWS_ENDPOINT_URL on
 """
 
 import json
-import os
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 root = Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(root / "examples/verify/python"))
-from installation import BASE, IS_AWS, ISSUER, STACK, client  # noqa: E402 (it would write bytecode before)
-from receiver import receiver  # noqa: E402 (likewise)
+import webhooks  # noqa: E402 (it would write bytecode before)
+from api import get, operator, post, repeat, send  # noqa: E402 (likewise)
+from installation import IS_AWS, ISSUER, STACK, client  # noqa: E402 (likewise)
 from verifier import VerificationError, Verifier  # noqa: E402 (the directory is known only now)
 
 phase, state_file = sys.argv[1], Path(sys.argv[2])
-operator = {"X-Api-Key": os.environ.get("API_KEY", "")}
 # A schedule creates the keys on AWS; the test on MiniStack has created them. Functions cache the status for five seconds.
 SECONDS_UNTIL_HEALTHY = 600 if IS_AWS else 15
 # A new KMS key can take some minutes to be usable everywhere: see docs/tutorials/deploy-to-aws.md.
 SECONDS_UNTIL_KEYS_SIGN = 300 if IS_AWS else 0
-http = urllib.request.build_opener() if IS_AWS else urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-class Response:
-    def __init__(self, status, headers, text):
-        self.status, self.headers, self.text = status, headers, text
-
-    def expect(self, status, code=None):
-        assert self.status == status, (self.status, self.text)
-        body = json.loads(self.text) if self.text.startswith("{") else self.text
-        assert code is None or body["code"] == code, body
-        return body
-
-
-def send(method, path, body=None, headers=()):
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", **dict(headers)}
-    request = urllib.request.Request(BASE + path, data, headers, method=method)
-    try:
-        with http.open(request, timeout=60) as response:
-            return Response(response.status, response.headers, response.read().decode())
-    except urllib.error.HTTPError as error:
-        return Response(error.code, error.headers, error.read().decode())
-
-
-def get(path, headers=()):
-    return send("GET", path, headers=headers)
-
-
-def post(path, body, headers=()):
-    return send("POST", "/api/v1.0/" + path, body, headers)
 
 
 def signing_keys():
@@ -71,107 +37,9 @@ def signing_keys():
     return key_ids
 
 
-def repeat(seconds, action, is_done):
-    """Repeats an action until it is done, at most for some time, and returns its last result."""
-    deadline = time.time() + seconds
-    while not is_done(result := action()) and time.time() < deadline:
-        time.sleep(0.5)
-    return result
-
-
 def verifier(root_keys):
     """The example verifier in Python, with these root keys."""
     return Verifier({"issuer": ISSUER, "product": "atlas", "root_keys": root_keys}, tempfile.mkdtemp())
-
-
-def webhook_receiver():
-    """The URL of a receiver, and the result of an attempt. On AWS, webhooks are sent to public addresses only: it is the API itself,
-    which refuses the method. On MiniStack, it is a program on this machine."""
-    if IS_AWS:
-        return f"{ISSUER}/health", {"status": "pending", "response_status": 405, "error": None}
-    return receiver.start(), {"status": "delivered", "response_status": 204, "error": None}
-
-
-def deliveries(endpoint, event_type):
-    """The deliveries of events of a type to an endpoint that were attempted."""
-    listed = get(f"/api/v1.0/webhook-endpoints/{endpoint}/deliveries", operator).expect(200)["items"]
-    return [one for one in listed if one["event_type"] == event_type and one["last_attempt_at"]]
-
-
-def assert_attempted(endpoint, event_type, result):
-    """An event reaches the sender by the stream and the queue, in less time than the schedule needs."""
-    found = repeat(30, lambda: deliveries(endpoint, event_type), bool)
-    assert found, f"no attempt to deliver {event_type}"
-    assert {name: found[0][name] for name in result} == result, found
-    return found[0]
-
-
-def webhooks():
-    """An endpoint is sent its test event, and events of other resources, each with a valid signature. Deliveries can be retried, also
-    those of an outage of the receiver, and events be replayed."""
-    url, result = webhook_receiver()
-    post("webhook-endpoints", {"url": "https://10.0.0.1/", "event_types": ["*"]}, operator).expect(422)
-    body = {"url": url, "event_types": ["product.*", "webhook_endpoint.test"]}
-    created = post("webhook-endpoints", body, {**operator, "Idempotency-Key": "endpoint-1"}).expect(201)
-    endpoint, path = created["id"], f"webhook-endpoints/{created['id']}"
-    assert created["secret"].startswith("whsec_"), created
-    receiver.secrets = [created["secret"]]
-    post(f"{path}/test", {}, {**operator, "Idempotency-Key": "test-1"}).expect(200)
-    assert_attempted(endpoint, "webhook_endpoint.test", result)
-    post("products", {"code": "hooks", "name": "Hooks"}, operator).expect(201)
-    delivery = assert_attempted(endpoint, "product.created", result)
-    post(f"webhook-deliveries/{delivery['id']}/retry", {}, operator).expect(200)
-    retried = lambda: [one for one in deliveries(endpoint, "product.created") if one["attempts"] > delivery["attempts"]]
-    assert repeat(30, retried, bool), "no further attempt after the retry"
-    # The secret before the rotation also signs: the sender decrypts both.
-    rotated = post(f"{path}/rotate-secret", {}, operator).expect(200)
-    assert rotated["secret"] != created["secret"]
-    receiver.secrets.append(rotated["secret"])
-    if not IS_AWS:
-        outage(endpoint)
-    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
-    replayed = post(f"{path}/replay", {"since": since}, operator).expect(200)
-    assert replayed["replayed"] >= 2, replayed
-    state = json.loads(state_file.read_text())
-    webhook = {"endpoint": endpoint, "result": result, "port": receiver.port, "secrets": receiver.secrets, "since": created["created_at"]}
-    state_file.write_text(json.dumps(state | {"webhook": webhook}))
-    assert_complete(webhook)
-
-
-def outage(endpoint):
-    """Events that happen while the receiver is down arrive later."""
-    receiver.stop()
-    post("products", {"code": "outage", "name": "Outage"}, operator).expect(201)
-    failed = lambda: [one for one in deliveries(endpoint, "product.created") if one["error"] == "connection_failed"]
-    found = repeat(30, failed, bool)
-    assert found and found[0]["status"] == "pending", found
-    receiver.start()
-    post(f"webhook-deliveries/{found[0]['id']}/retry", {}, operator).expect(200)
-    assert repeat(30, lambda: found[0]["event_id"] in receiver.received, bool), "the event of the outage did not arrive"
-
-
-def assert_complete(webhook):
-    """The receiver has every event of its types since the endpoint was created, with a valid signature."""
-    if IS_AWS:
-        return
-    listed = get(f"/api/v1.0/events?type=product.*&since={webhook['since']}&limit=100", operator).expect(200)["items"]
-    missing = lambda: [event["id"] for event in listed if event["id"] not in receiver.received]
-    repeat(30, missing, lambda ids: not ids)
-    assert len(listed) >= 2 and not missing(), missing()
-    assert not receiver.refused, receiver.refused
-
-
-def attempts_go_on():
-    """Webhooks are sent by the present functions and queue."""
-    webhook = json.loads(state_file.read_text())["webhook"]
-    endpoint = webhook["endpoint"]
-    if not IS_AWS:
-        receiver.port, receiver.secrets = webhook["port"], webhook["secrets"]
-        receiver.start()
-    sent = post(f"webhook-endpoints/{endpoint}/test", {}, operator).expect(200)
-    is_attempted = lambda: [one for one in deliveries(endpoint, "webhook_endpoint.test") if one["event_id"] == sent["event_id"]]
-    found = repeat(30, is_attempted, bool)
-    assert found and {name: found[0][name] for name in webhook["result"]} == webhook["result"], found
 
 
 def empty():
@@ -242,8 +110,8 @@ def lifecycle():
     assert checks == {"dynamodb": "ok", "signing": "ok", "signed_keys": "ok", "oidc": "ok" if IS_AWS else "degraded"}, checks
     state = {"license_request": license_request, "issued": issued, "token": token, "root_keys": root_keys, "second": second}
     state["issuer"] = ISSUER
+    state["webhooks"] = webhooks.day()
     state_file.write_text(json.dumps(state))
-    webhooks()
 
 
 def rebuilt():
@@ -255,7 +123,8 @@ def rebuilt():
     app.verify(state["token"], "machine-1", time.time())
     heartbeat = post("license-keys/heartbeat", {"token": state["token"], "machine_id": "machine-1"}).expect(200)
     assert app.verify(heartbeat["token"], "machine-1", time.time())["iss"] == ISSUER == state["issuer"]
-    attempts_go_on()
+    webhooks.go_on(state["webhooks"])
+    state_file.write_text(json.dumps(state))
 
 
 def update():
@@ -286,8 +155,8 @@ def update():
     post(path + "/revoke", {"reason": "refund"}, operator).expect(200)
     body = {"license_key": regenerated["license_key"], "machine_id": "machine-1"}
     post("license-activations/activate", body).expect(403, "revoked")
-    attempts_go_on()
-    send("DELETE", f"/api/v1.0/webhook-endpoints/{state['webhook']['endpoint']}", headers=operator).expect(204)
+    webhooks.go_on(state["webhooks"])
+    send("DELETE", f"/api/v1.0/webhook-endpoints/{state['webhooks']['endpoint']}", headers=operator).expect(204)
 
 
 {"empty": empty, "lifecycle": lifecycle, "rebuilt": rebuilt, "update": update}[phase]()

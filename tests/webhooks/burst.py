@@ -18,7 +18,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        arrived = time.time()
+        arrived = time.time() + self.server.clock.offset()
         body = self.rfile.read(int(self.headers["content-length"]))
         expected = sign(self.server.secret, self.headers["webhook-id"], self.headers["webhook-timestamp"], body)
         assert self.headers["webhook-signature"] == expected
@@ -40,10 +40,11 @@ def print_latency(name, arrivals):
     print(f"{name}: from `at` to the arrival p50 {p50:.2f} s, p99 {p99:.2f} s")
 
 
-def measure(installation, tier_id):
-    """Issues license keys one after the other, and in batches at the same time. Prints how fast their events arrive."""
+def measure(installation, tier_id, clock):
+    """Issues license keys one after the other, and in batches at the same time. Prints how fast their events arrive, by the clock of
+    the installation."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads, server.arrivals = True, []
+    server.daemon_threads, server.arrivals, server.clock = True, [], clock
     threading.Thread(target=server.serve_forever, daemon=True).start()
     endpoint = installation.create_endpoint(f"http://127.0.0.1:{server.server_port}/webhooks", ["license.issued"])
     server.secret = endpoint["secret"]
@@ -62,10 +63,10 @@ def measure(installation, tier_id):
         wait_for(issue(1))
     print_latency(f"{SINGLE_EVENTS} events one after the other", server.arrivals)
 
-    server.arrivals, begun = [], time.time()
+    server.arrivals, begun = [], time.time() + clock.offset()
     with ThreadPoolExecutor(BATCHES) as pool:
         batches = [pool.submit(issue, BATCH) for _ in range(BATCHES)]
-    issued = time.time()
+    issued = time.time() + clock.offset()
     wait_for([license for batch in batches for license in batch.result()])
     time.sleep(1)
     server.shutdown()

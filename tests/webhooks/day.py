@@ -1,6 +1,6 @@
 """Runs the receivers of docs/how-to/receive-webhooks.md through a day of an installation: changes through the API, a
-receiver that is down, one that does not respond, a server that is killed, a rotated secret, and forged webhooks. Every
-receiver must get every event.
+receiver that is down, one that does not respond, a server that is killed, a rotated secret, forged webhooks, and an outage
+of all receivers for more than an hour, with a restart of the server. Every receiver must get every event.
 
 Usage: day.py SIGNET_BINARY FOLDER
 
@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import burst
+from clock import TestClock
 from forgeries import FORGED, GENUINE, refused
 from installation import Installation
 from receiver import Receiver, wait
@@ -27,6 +28,16 @@ COMMANDS = {
     "go": ["./receiver"],
     "java": ["java", "-cp", "classes:target/dependency/*", "Receiver"],
 }
+# A program in Go has the system's clock, and refuses webhooks from the clock of the outage.
+WITH_CLOCK = ["node", "python", "java"]
+# The minutes of the outage at which something changes. Attempts are made after 5 s, 30 s, 2 min, 10 min and an hour.
+OUTAGE = [0, 1, 2, 5, 20, 40, 62]
+RESTART = 20
+# When the last of these attempts are due, with their jitter.
+AFTER_THE_OUTAGE = 80
+# After more attempts, the pause is an hour at least.
+LATE_ATTEMPTS = 5
+MAX_PAUSE = 27 * 3600
 # Longer than the lease of an attempt that ends with its process.
 CRASH_PATIENCE = 90
 
@@ -35,10 +46,11 @@ def in_hours(hours):
     return (datetime.now(UTC) + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def create_receivers(installation):
+def create_receivers(installation, clock):
     """Starts each receiver with the secret of an endpoint of its own."""
     for name, command in COMMANDS.items():
-        receiver = Receiver(name, FOLDER / name, command)
+        environment = clock.environment() if name in WITH_CLOCK else None
+        receiver = Receiver(name, FOLDER / name, command, environment=environment)
         receiver.endpoint = installation.create_endpoint(receiver.url, ["*"])
         receiver.secret = receiver.endpoint["secret"]
         receiver.start()
@@ -141,8 +153,60 @@ def retry_pending(installation, receiver):
     print(f"{receiver.name}: {len(receiver.retried)} pending deliveries retried")
 
 
-def run(installation):
-    receivers = [*create_receivers(installation)]
+def outage(installation, clock, receivers, tier):
+    """Events of an hour in which no receiver listens arrive when their next attempts are due, without a retry by an operator."""
+    license = installation.post("license-keys/batch", tier_id=tier, count=1, tag="outage")["items"][0]["license"]["id"]
+    wait_until_all_arrived(installation, receivers)
+    for receiver in receivers:
+        receiver.stop()
+
+    def expect_attempts(count, event_id):
+        def are_made():
+            found = [one for receiver in receivers for one in installation.deliveries(receiver.endpoint, "pending")]
+            ended = [one for one in found if one["event_id"] == event_id and one["last_attempt_at"]]
+            return len(ended) == len(receivers) and all(one["attempts"] >= count for one in ended)
+
+        wait(f"{count} attempts to deliver {event_id}", are_made)
+
+    events, minutes_before = [], 0
+    for minutes in OUTAGE:
+        clock.advance((minutes - minutes_before) * 60)
+        minutes_before = minutes
+        if minutes == RESTART:
+            installation.restart()
+        installation.post(f"license-keys/{license}/renew")
+        events.append(installation.get("events?limit=1")["items"][0]["id"])
+        expect_attempts(1, events[-1])
+    expect_attempts(5, events[0])
+    for receiver in receivers:
+        receiver.start()
+    clock.advance(AFTER_THE_OUTAGE * 60)
+    wait_until_all_arrived(installation, receivers)
+    print(f"an outage of {OUTAGE[-1]} minutes: {len(events)} events arrived afterwards, the first in attempt 6")
+
+
+def expect_none_pending(installation, receivers, clock):
+    waited_for = set()
+
+    def is_settled():
+        pending = [one for receiver in receivers for one in installation.deliveries(receiver.endpoint, "pending")]
+        ended = [one for one in pending if one["last_attempt_at"] and one["attempts"] >= LATE_ATTEMPTS]
+        # On a machine that is very slow, an attempt can time out whose event has arrived. The next one is made after hours.
+        if new := {(one["id"], one["attempts"]) for one in ended} - waited_for:
+            waited_for.update(new)
+            clock.advance(MAX_PAUSE)
+        return not pending
+
+    wait("no delivery is pending", is_settled, CRASH_PATIENCE)
+
+
+def delete(installation, receiver):
+    installation.call("DELETE", f"webhook-endpoints/{receiver.endpoint['id']}")
+    receiver.stop()
+
+
+def run(installation, clock):
+    receivers = [*create_receivers(installation, clock)]
     for receiver in receivers:
         refuses_forgeries(receiver)
     receiver_without_library_refuses_forgeries(receivers[0].secret)
@@ -190,25 +254,27 @@ def run(installation):
     retry_pending(installation, python)
     wait_until_all_arrived(installation, receivers, CRASH_PATIENCE)
 
-    def is_settled():
-        return not any(installation.deliveries(receiver.endpoint, "pending") for receiver in receivers)
-
-    wait("no delivery is pending", is_settled, CRASH_PATIENCE)
+    expect_none_pending(installation, receivers, clock)
     time.sleep(2)
     for receiver in receivers:
         check_received(installation, receiver)
-    for receiver in receivers:
-        installation.call("DELETE", f"webhook-endpoints/{receiver.endpoint['id']}")
-        receiver.stop()
-    burst.measure(installation, tier)
+    delete(installation, go)
+    outage(installation, clock, [node, python, java], tier)
+    expect_none_pending(installation, [node, python, java], clock)
+    for receiver in [node, python, java]:
+        check_received(installation, receiver)
+    for receiver in [node, python, java]:
+        delete(installation, receiver)
+    burst.measure(installation, tier, clock)
 
 
 # A test that is stopped ends its processes, too.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
-with Installation(SIGNET, FOLDER / "installation") as installation:
+clock = TestClock(FOLDER / "clock")
+with Installation(SIGNET, FOLDER / "installation", clock.environment()) as installation:
     start = time.monotonic()
     try:
-        run(installation)
+        run(installation, clock)
     finally:
         Receiver.kill_all()
 print(f"webhooks: ok in {time.monotonic() - start:.0f} s")

@@ -1,6 +1,7 @@
 """A local server over a data directory, which can be killed and started again, and calls to its API."""
 
 import json
+import os
 import subprocess
 import sys
 import urllib.error
@@ -15,8 +16,8 @@ from stack import Stack  # noqa: E402
 class Installation(Stack):
     """Runs the `signet` binary over a data directory in a folder, which it creates."""
 
-    def __init__(self, signet, folder):
-        self.signet, self.folder = signet, Path(folder)
+    def __init__(self, signet, folder, environment):
+        self.signet, self.folder, self.environment = signet, Path(folder), environment
         self.folder.mkdir(parents=True)
         self.http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self.start()
@@ -24,7 +25,8 @@ class Installation(Stack):
     def start(self):
         with (self.folder / "signet.out").open("a") as out, (self.folder / "signet.err").open("a") as err:
             command = [self.signet, "--listen", "127.0.0.1:0", "--data", self.folder / "data", "--no-rate-limits"]
-            self.process = subprocess.Popen(command, stdout=out, stderr=err)
+            environment = {**os.environ, **self.environment}
+            self.process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
         local = self._wait_for_local_json()
         self.base_url = local["base_url"]
         self.operator = {"X-Api-Key": local["operator_api_key"]}
@@ -33,8 +35,16 @@ class Installation(Stack):
         """Ends the process without warning."""
         self.process.kill()
         self.process.wait()
+        self._forget()
+
+    def restart(self):
+        self.stop()
+        self._forget()
+        self.start()
+
+    def _forget(self):
         # So that the next start waits for its own.
-        (self.folder / "data" / "local.json").unlink()
+        (self.folder / "data" / "local.json").unlink(missing_ok=True)
 
     def call(self, method, path, body=None):
         """Returns the JSON of a response to the operator, or None if it has no body."""

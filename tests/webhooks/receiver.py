@@ -40,9 +40,9 @@ class Receiver:
 
     started = []
 
-    def __init__(self, name, folder, command):
+    def __init__(self, name, folder, command, port=None, environment=None):
         self.name, self.folder, self.command = name, Path(folder), command
-        self.port = free_port()
+        self.port, self.environment = port or free_port(), environment or {}
         self.url = f"http://127.0.0.1:{self.port}/webhooks"
         self.endpoint = self.secret = self.process = None
         self.ids = []  # of the events that it accepted, in this order
@@ -50,7 +50,8 @@ class Receiver:
         self.log = (self.folder / "receiver.log").open("w")
 
     def start(self):
-        environment = {**os.environ, "WEBHOOK_SECRET": self.secret, "PORT": str(self.port), "PYTHONUNBUFFERED": "1"}
+        own = {"WEBHOOK_SECRET": self.secret, "PORT": str(self.port), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, **own, **self.environment}
         self.process = subprocess.Popen(
             self.command, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
