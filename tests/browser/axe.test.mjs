@@ -1,5 +1,5 @@
-// Checks every page in both themes on desktop and phone: axe reports no violations, nothing overflows horizontally, the
-// layout does not shift, and the page with all its resources is smaller than 100 KB.
+// Checks every page in both themes on desktop and phone: axe reports no violations, the layout does not shift, and the page
+// with all its resources is smaller than 100 KB. At all widths, nothing overflows horizontally, and words stay whole.
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -12,6 +12,10 @@ const RULES = { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'
 // The dark theme changes colors only.
 const COLOR_RULES = { type: 'rule', values: ['color-contrast'] };
 const MAX_BYTES = 100_000;
+// A zoom of 200 % on a screen of 1440 px is a width of 720.
+const WIDTHS = [360, 720, 820, 960, 1100, 1440, 1920];
+// Longer texts without spaces, such as ids, addresses and keys, may break: no column has room for all of them.
+const MAX_WHOLE_WORD = 20;
 
 let browser;
 let running;
@@ -62,6 +66,58 @@ async function checkPage(page, name, path, rules) {
   const { violations } = await page.evaluate((runOnly) => axe.run(document, { runOnly }), rules);
   const messages = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ').slice(0, 300)}`);
   assert.deepEqual(messages, [], name);
+}
+
+test('every page fits at all widths', async () => {
+  const problems = [];
+  for (const [user, paths] of Object.entries(pages)) {
+    const page = await open(browser);
+    await signIn(page, running.base, user);
+    for (const [name, path] of Object.entries(paths)) {
+      await page.goto(running.base + path, { waitUntil: 'load' });
+      for (const width of WIDTHS) {
+        await page.setViewportSize({ width, height: 900 });
+        const found = await page.evaluate(findOverflow, MAX_WHOLE_WORD);
+        problems.push(...found.map((problem) => `${name}, ${width} px: ${problem}`));
+      }
+    }
+    await page.context().close();
+  }
+  assert.deepEqual(problems, []);
+});
+
+// Runs in the browser. Returns what is wider than the screen or than its container, words that break inside, and buttons
+// that touch what is above them.
+function findOverflow(maxWholeWord) {
+  const problems = [];
+  const root = document.documentElement;
+  if (root.scrollWidth > innerWidth) problems.push(`the page is ${root.scrollWidth - innerWidth} px too wide`);
+  for (const container of document.querySelectorAll('.table-container, .tabs, .card, .list, .chart, dialog')) {
+    const excess = container.scrollWidth - container.clientWidth;
+    if (excess > 0) problems.push(`${container.className} is ${excess} px too wide`);
+  }
+  for (const button of document.querySelectorAll('main .button')) {
+    const group = button.closest('.actions, .form-actions, form') ?? button;
+    const above = group.previousElementSibling;
+    if (!above?.checkVisibility() || !group.checkVisibility()) continue;
+    const gap = group.getBoundingClientRect().top - above.getBoundingClientRect().bottom;
+    if (gap > -4 && gap < 4 && above.getClientRects().length) problems.push(`"${button.textContent}" touches what is above it`);
+  }
+  const texts = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    if (!text.parentElement.checkVisibility({ visibilityProperty: true }) || text.parentElement.closest('pre, .visually-hidden, thead')) continue;
+    const mayBreak = [...text.data.matchAll(/\S+/g)].filter(({ 0: token }) => token.length > maxWholeWord);
+    for (const { 0: word, index } of text.data.matchAll(/[\p{L}\p{N}]+/gu)) {
+      if (mayBreak.some((token) => token.index <= index && index < token.index + token[0].length)) continue;
+      range.setStart(text, index);
+      range.setEnd(text, index + word.length);
+      const lines = new Set([...range.getClientRects()].map((rect) => Math.round(rect.top)));
+      if (lines.size > 1) problems.push(`"${word}" breaks in "${text.data.trim().slice(0, 60)}"`);
+    }
+  }
+  return problems;
 }
 
 test('every page with its resources is smaller than 100 KB', async () => {

@@ -47,9 +47,10 @@ export async function stack(...flags) {
   return { base: local.base_url, api, stop, kill: (signal) => child.kill(signal), log: () => log };
 }
 
-export const launch = () => chromium.launch({
+export const launch = (options) => chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox'],
+  ...options,
 });
 
 // Opens a page in a new browser context. `assertNoErrors` fails the test if scripts or requests failed in it.

@@ -25,7 +25,7 @@ use crate::{
     form_data::FormData,
     links,
     session::{COOKIE, Session, open_cookie},
-    theme::Theme,
+    theme::{Density, Theme},
     ui::error_pages,
     viewer::Viewer,
 };
@@ -59,7 +59,8 @@ pub(crate) async fn require_session(
     let Some(session) = session else { return unauthenticated(&parts, &body, theme).await };
     let caller = session.caller();
     ctx.metrics.set_actor(caller.actor());
-    parts.extensions.insert(Viewer { session: session.clone(), theme });
+    let density = Density::from_headers(&parts.headers);
+    parts.extensions.insert(Viewer { session: session.clone(), theme, density });
     parts.extensions.insert(Api { client, caller, ctx });
     let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
     match response.extensions_mut().remove::<Problem>() {

@@ -1,6 +1,6 @@
-//! The color theme, stored in a cookie.
+//! The look of pages that a user selects: the color theme and the density, each stored in a cookie.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, iter::once};
 
 use axum::{
     extract::FromRequestParts,
@@ -9,14 +9,41 @@ use axum::{
         header::{LOCATION, REFERER, SET_COOKIE},
         request::Parts,
     },
-    response::{IntoResponse, Response},
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use cookie::{Cookie, SameSite};
 use url::Url;
 
 use crate::{cookies::cookie_value, form_data::FormData, links};
 
-const COOKIE: &str = "__Host-signet-theme";
+/// A preference with a fixed set of values, which is stored in a cookie.
+trait Preference: Copy + Default + 'static {
+    const COOKIE: &'static str;
+    /// The name of the form field.
+    const FIELD: &'static str;
+    const VALUES: &'static [Self];
+
+    /// The value in the cookie and in forms.
+    fn value(self) -> &'static str;
+
+    /// Parses a value. Unknown text is the default.
+    fn parse(text: &str) -> Self {
+        Self::VALUES.iter().copied().find(|one| one.value() == text).unwrap_or_default()
+    }
+
+    /// The preference in the request's cookie.
+    fn read(headers: &HeaderMap) -> Self {
+        cookie_value(headers, Self::COOKIE).map(|text| Self::parse(&text)).unwrap_or_default()
+    }
+
+    /// The cookie that stores the selected value, if the form has the field.
+    fn cookie(form: &FormData) -> Option<String> {
+        let text = Some(form.get(Self::FIELD)).filter(|text| !text.is_empty())?;
+        let year = cookie::time::Duration::days(365);
+        let cookie = Cookie::build((Self::COOKIE, Self::parse(text).value())).path("/").secure(true).http_only(true);
+        Some(cookie.same_site(SameSite::Lax).max_age(year).build().to_string())
+    }
+}
 
 /// The color theme of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,14 +67,54 @@ impl Theme {
         }
     }
 
-    /// Parses a theme. Unknown text is [`Theme::System`].
-    fn parse(text: &str) -> Self {
-        Self::ALL.into_iter().find(|theme| theme.as_str() == text).unwrap_or_default()
-    }
-
     /// The theme in the request's cookie.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        cookie_value(headers, COOKIE).map(|text| Self::parse(&text)).unwrap_or_default()
+        Self::read(headers)
+    }
+}
+
+impl Preference for Theme {
+    const COOKIE: &'static str = "__Host-signet-theme";
+    const FIELD: &'static str = "theme";
+    const VALUES: &'static [Self] = &Self::ALL;
+
+    fn value(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+/// The height of table rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Density {
+    #[default]
+    Comfortable,
+    Compact,
+}
+
+impl Density {
+    pub(crate) const ALL: [Self; 2] = [Self::Comfortable, Self::Compact];
+
+    /// The value in the cookie, in forms and in the `data-density` attribute.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Comfortable => "comfortable",
+            Self::Compact => "compact",
+        }
+    }
+
+    /// The density in the request's cookie.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
+        Self::read(headers)
+    }
+}
+
+impl Preference for Density {
+    const COOKIE: &'static str = "__Host-signet-density";
+    const FIELD: &'static str = "density";
+    const VALUES: &'static [Self] = &Self::ALL;
+
+    fn value(self) -> &'static str {
+        self.as_str()
     }
 }
 
@@ -59,15 +126,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Theme {
     }
 }
 
-/// Stores the selected theme in a cookie and redirects to the previous page.
+/// Stores the selected theme and density in cookies and redirects to the previous page.
 pub(crate) async fn set_theme(headers: HeaderMap, form: FormData) -> Response {
-    let theme = Theme::parse(form.get("theme"));
-    let year = cookie::time::Duration::days(365);
-    let cookie = Cookie::build((COOKIE, theme.as_str())).path("/").secure(true).http_only(true);
-    let cookie = cookie.same_site(SameSite::Lax).max_age(year).build();
+    let cookies = [Theme::cookie(&form), Density::cookie(&form)].into_iter().flatten();
     // The session middleware accepts same-origin forms only. Using the path alone also rules out an open redirect.
     let referer = headers.get(REFERER).and_then(|value| Url::parse(value.to_str().ok()?).ok());
     let path = referer.filter(|url| url.path().starts_with(links::OVERVIEW));
     let path = path.map_or_else(|| links::OVERVIEW.to_owned(), |url| url[url::Position::BeforePath..].to_owned());
-    (StatusCode::SEE_OTHER, [(LOCATION, path), (SET_COOKIE, cookie.to_string())]).into_response()
+    (StatusCode::SEE_OTHER, AppendHeaders(cookies.map(|cookie| (SET_COOKIE, cookie)).chain(once((LOCATION, path)))))
+        .into_response()
 }

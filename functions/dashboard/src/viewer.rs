@@ -8,13 +8,17 @@ use axum::{
 };
 use shared::http::{Code, Problem};
 
-use crate::{session::Session, theme::Theme};
+use crate::{
+    session::Session,
+    theme::{Density, Theme},
+};
 
-/// The signed-in user who views a page, in a color theme.
+/// The signed-in user who views a page, and the selected look.
 #[derive(Debug, Clone)]
 pub(crate) struct Viewer {
     pub(crate) session: Session,
     pub(crate) theme: Theme,
+    pub(crate) density: Density,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Viewer {

@@ -27,7 +27,7 @@ const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
 /// Signs out. The session is marked as ended in the table, which invalidates copies of its cookie.
 pub(crate) async fn handler(
-    Viewer { session, theme }: Viewer,
+    Viewer { session, theme, .. }: Viewer,
     State(table): State<Table>,
     State(oidc): State<Option<Oidc>>,
     State(settings): State<Arc<Settings>>,

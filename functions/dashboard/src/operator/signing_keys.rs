@@ -56,7 +56,7 @@ async fn list(
     let next_rotation = match ring.next_rotation_at {
         None => html! { "After the next key is published" },
         Some(at) if at > ctx.now => html! {
-            (format::time_until(at, ctx.now)) span.utc { (at.strftime("%Y-%m-%d %H:%M UTC")) }
+            (format::time_until(at, ctx.now)) span.subtext { (format::date_time(at)) }
         },
         Some(_) => html! { "Due now" },
     };
@@ -94,7 +94,7 @@ fn root_key(root: &Jwk) -> Markup {
 fn key_table(keys: &[SigningKeyResource]) -> Markup {
     let row = |key: &SigningKeyResource| {
         vec![
-            html! { code { (key.kid) } @if let Some(reason) = &key.condemned_reason { span.subtext { "“" (reason) "”" } } },
+            html! { code.truncated title=(key.kid) { (key.kid) } @if let Some(reason) = &key.condemned_reason { span.subtext { "“" (reason) "”" } } },
             state_badge(key.state),
             format::date_time(key.created_at),
             format::or(key.signs_since.map(format::date_time), "–"),

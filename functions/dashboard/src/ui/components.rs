@@ -149,7 +149,16 @@ impl<'a> From<&'a str> for Column<'a> {
     }
 }
 
-/// A table. On narrow screens, each row is shown as a card with labeled cells.
+/// The CSS class of a table with this number of columns. It sets the width below which rows become cards.
+const fn width_class(columns: usize) -> &'static str {
+    match columns {
+        0..=3 => "few-columns",
+        4..=5 => "",
+        _ => "many-columns",
+    }
+}
+
+/// A table. Without room for its columns, each row is shown as a card with labeled cells.
 pub(crate) fn table<'a>(
     caption: &str,
     columns: impl IntoIterator<Item = impl Into<Column<'a>>>,
@@ -157,7 +166,7 @@ pub(crate) fn table<'a>(
 ) -> Markup {
     let columns: Vec<Column<'a>> = columns.into_iter().map(Into::into).collect();
     html! {
-        div.table-container {
+        div class={ "table-container " (width_class(columns.len())) } {
             table.table {
                 caption.visually-hidden { (caption) }
                 thead {

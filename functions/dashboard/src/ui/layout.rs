@@ -14,7 +14,13 @@ use super::{
     icons::{self, Icon},
     notice::Notice,
 };
-use crate::{assets::Asset, links, session::Session, theme::Theme, viewer::Viewer};
+use crate::{
+    assets::Asset,
+    links,
+    session::Session,
+    theme::{Density, Theme},
+    viewer::Viewer,
+};
 
 /// Resources are loaded from this host only; inline scripts and styles are forbidden.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -161,7 +167,7 @@ impl PageLayout {
             }
             div.toasts role="status" aria-live="polite" data-toasts {}
         };
-        html_document(&self.title, viewer.theme, self.script, &body)
+        html_document(&self.title, (viewer.theme, viewer.density), self.script, &body)
     }
 }
 
@@ -197,6 +203,14 @@ fn account_menu(viewer: &Viewer) -> Markup {
                         }
                     }
                 }
+                label.visually-hidden for="density" { "Density" }
+                select #density name="density" data-submit-on-change {
+                    @for density in Density::ALL {
+                        option value=(density.as_str()) selected[density == viewer.density] {
+                            (match density { Density::Comfortable => "Comfortable rows", Density::Compact => "Compact rows" })
+                        }
+                    }
+                }
                 button.button.ghost data-no-script { "Apply" }
             }
             form method="post" action="/dashboard/sign-out" {
@@ -216,13 +230,13 @@ pub(crate) fn standalone_page(title: &str, theme: Theme, content: &Markup) -> Re
             (content)
         }
     };
-    html_document(title, theme, None, &body)
+    html_document(title, (theme, Density::default()), None, &body)
 }
 
-fn html_document(title: &str, theme: Theme, script: Option<Asset>, body: &Markup) -> Response {
+fn html_document(title: &str, (theme, density): (Theme, Density), script: Option<Asset>, body: &Markup) -> Response {
     let document = html! {
         (DOCTYPE)
-        html lang="en" data-theme=(theme.as_str()) {
+        html lang="en" data-theme=(theme.as_str()) data-density=(density.as_str()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";

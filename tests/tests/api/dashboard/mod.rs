@@ -9,4 +9,5 @@ mod forms;
 mod offline_activation;
 mod pages;
 mod sign_in;
+mod theme;
 mod webhooks;
