@@ -162,7 +162,7 @@ async function licenseActions(page, key, api) {
     await dialog.getByLabel('Expires', { exact: true }).selectOption('date');
     await dialog.getByLabel('Expires at (UTC)').fill('2099-01-15T12:00');
   });
-  await page.getByText('2099-01-15 12:00:00 UTC').waitFor();
+  await page.getByText('Jan 15, 2099, 12:00:00 PM UTC').waitFor();
   await act('Audit');
   await page.getByText('No issues found.').waitFor();
   await follow(page, 'View license');

@@ -116,7 +116,7 @@ impl OfflineActivation {
                 .hint("The text that the app shows on the machine. It starts with signet-request/1:"),
             Input::file("file", "Photo or file of the request", "image/png,image/jpeg,text/plain,.txt")
                 .hint("Instead of the text: a photo of the QR code (PNG or JPEG, up to 4 MB) or a text file."),
-            Input::date_time("valid_until", "Valid until (UTC)")
+            Input::date_time("valid_until", "Valid until")
                 .required()
                 .value(self.longest().strftime("%Y-%m-%dT%H:%M").to_string())
                 .hint("Until then, the machine needs no network, and its seat can't be used elsewhere."),

@@ -1,15 +1,61 @@
 // The script of every page. It shows times in the browser's time zone, copies values, opens confirmation pages in dialogs
 // and submits their forms there, and prevents double submissions. Pages work without it.
 
+const TIME_ZONE = new Intl.DateTimeFormat().resolvedOptions().timeZone.replaceAll('_', ' ');
 const formats = {
   date: new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' }),
   datetime: new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' }),
+  exact: new Intl.DateTimeFormat(undefined, {
+    year: 'numeric', month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit', second: '2-digit', timeZoneName: 'short',
+  }),
 };
 
-function localizeTimes(container) {
+// Shows times and the values of inputs in the browser's time zone. Pages are rendered in UTC.
+function localize(container) {
   for (const time of container.querySelectorAll('time[data-format]')) {
     time.textContent = formats[time.dataset.format].format(new Date(time.dateTime));
   }
+  for (const option of container.querySelectorAll('option[data-time]')) {
+    option.textContent = option.textContent.replace(/\d+ \w+ \d+ UTC/, formats.date.format(new Date(option.dataset.time)));
+  }
+  for (const input of container.querySelectorAll('[type="datetime-local"], [type="date"]')) localizeInput(input);
+}
+
+const offsetField = (input) => input.form?.elements[`${input.name}_offset`];
+
+// Converts the value of an input of a date and time. An input of a day keeps its value: its days may be those of another
+// zone, which then stays in the label until the input changes.
+function localizeInput(input) {
+  const offset = offsetField(input);
+  if (!offset) return;
+  if (input.type === 'date' && input.value && offset.value !== offsetAt(input)) return;
+  if (input.type === 'datetime-local' && input.value) {
+    const time = new Date(`${input.value}${offset.value}`);
+    input.value = new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+  }
+  updateOffset(input);
+}
+
+// The UTC offset of the browser's time zone at the time in an input, such as "+01:00". The offset of the last day of a range
+// is that of its end.
+function offsetAt(input) {
+  const local = input.type === 'date' ? `${input.value}T00:00` : input.value;
+  const shown = new Date(`${local}Z`);
+  const time = new Date(local);
+  if (input.name === 'until' && input.type === 'date') {
+    shown.setUTCDate(shown.getUTCDate() + 1);
+    time.setDate(time.getDate() + 1);
+  }
+  const minutes = Math.round((shown - time) / 60_000);
+  const digits = (number) => String(Math.floor(Math.abs(number))).padStart(2, '0');
+  return minutes === 0 ? 'Z' : `${minutes < 0 ? '-' : '+'}${digits(minutes / 60)}:${digits(minutes % 60)}`;
+}
+
+// Sets the offset of an input's value to that of the browser's time zone, and names the zone in the label.
+function updateOffset(input) {
+  if (input.value) offsetField(input).value = offsetAt(input);
+  const zone = input.labels[0]?.querySelector('[data-zone]');
+  if (zone) zone.textContent = `(${TIME_ZONE})`;
 }
 
 // Shows a message for some seconds, and for longer with a button that undoes what it confirms.
@@ -60,12 +106,12 @@ addEventListener('pageshow', () => {
 
 const parsePage = async (response) => new DOMParser().parseFromString(await response.text(), 'text/html');
 
-// Shows the content of a page in a dialog.
+// Shows the content of a page in a dialog, which is in the document: the labels of inputs are found only there.
 function fillDialog(dialog, main) {
   dialog.replaceChildren(...main.childNodes);
   dialog.querySelector('h1').id = 'dialog-title';
   dialog.setAttribute('aria-labelledby', 'dialog-title');
-  localizeTimes(dialog);
+  localize(dialog);
 }
 
 // Opens a confirmation page in a dialog.
@@ -74,8 +120,8 @@ async function openDialog(link) {
   const main = (await parsePage(response)).querySelector('#main');
   if (!response.ok || response.redirected || !main?.querySelector('form, [data-close]')) return location.assign(link.href);
   const dialog = document.createElement('dialog');
-  fillDialog(dialog, main);
   document.body.append(dialog);
+  fillDialog(dialog, main);
   dialog.addEventListener('close', () => { dialog.remove(); link.focus(); });
   dialog.addEventListener('click', (event) => {
     // A click on the dialog element itself is a click on its backdrop.
@@ -158,6 +204,10 @@ document.addEventListener('submit', (event) => {
   submitInDialog(dialog, event.target, event.submitter);
 });
 
+document.addEventListener('input', (event) => {
+  if (offsetField(event.target)) updateOffset(event.target);
+});
+
 document.addEventListener('change', (event) => {
   if (event.target.dataset.submitOnChange !== undefined) event.target.form.requestSubmit();
 });
@@ -173,7 +223,7 @@ document.addEventListener('keydown', (event) => {
 
 document.addEventListener('signet:toast', ({ detail: { text, undo } }) => showToast(text, undo));
 
-localizeTimes(document);
+localize(document);
 document.querySelector('[data-autofocus]')?.focus();
 
 // Removes the notice from the URL, so that reloading or sharing the page does not repeat it.

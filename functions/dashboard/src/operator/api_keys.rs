@@ -101,7 +101,7 @@ fn inputs() -> Vec<Input> {
         Input::text("name", "Name", 100).required().hint("For example, “Billing server”."),
         Input::checkboxes("scopes", "Permissions", std::iter::once(all).chain(scopes).collect())
             .none_selected("Select at least one permission."),
-        Input::date_time("expires_at", "Expires (UTC)").hint("Leave blank if the key never expires."),
+        Input::date_time("expires_at", "Expires").hint("Leave blank if the key never expires."),
     ]
 }
 

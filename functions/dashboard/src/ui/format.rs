@@ -4,37 +4,36 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 use shared::domain::{Customer, Grant};
 
-/// A date and time. Rendered in UTC; the script converts it to the browser's time zone. The tooltip shows UTC.
+/// A date and time. Rendered in UTC, which the text says; the script converts it to the browser's time zone. The tooltip
+/// shows UTC.
 pub(crate) fn date_time(at: Timestamp) -> Markup {
     html! { (time_element(at, Some("datetime"), &date_time_text(at))) }
 }
 
-/// A date, in UTC or, with the script, in the browser's time zone.
+/// A date. Rendered in UTC, which the text says; the script converts it to the browser's time zone.
 pub(crate) fn date(at: Timestamp) -> Markup {
     html! { (time_element(at, Some("date"), &date_text(at))) }
 }
 
-/// A date and time with the exact time in UTC below, for detail pages.
+/// A date and time to the second, for detail pages. The script adds the time zone.
 pub(crate) fn exact_date_time(at: Timestamp) -> Markup {
-    html! {
-        (date_time(at))
-        span.utc { (at.strftime("%Y-%m-%d %H:%M:%S UTC")) }
-    }
+    time_element(at, Some("exact"), &at.strftime("%-d %b %Y, %H:%M:%S UTC").to_string())
 }
 
 /// A date and time in UTC as plain text.
-pub(crate) fn date_time_text(at: Timestamp) -> String {
+fn date_time_text(at: Timestamp) -> String {
     at.strftime("%-d %b %Y, %H:%M UTC").to_string()
 }
 
-/// The value of an input of a date and time.
+/// The value of an input of a date and time, in UTC. As in browsers, seconds that are zero are omitted.
 pub(crate) fn date_time_input(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+    let format = if at.as_second() % 60 == 0 { "%Y-%m-%dT%H:%M" } else { "%Y-%m-%dT%H:%M:%S" };
+    at.strftime(format).to_string()
 }
 
 /// A date in UTC as plain text.
 pub(crate) fn date_text(at: Timestamp) -> String {
-    at.strftime("%-d %b %Y").to_string()
+    at.strftime("%-d %b %Y UTC").to_string()
 }
 
 /// A past time relative to `now`, such as `3 hours ago`.

@@ -1,12 +1,14 @@
 //! Form inputs. One list of inputs renders a form, keeps its values after an error, and defines the request body.
 
+use jiff::Timestamp;
 use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
+use shared::domain::time::parse_time;
 
 use super::{
     format, icons,
     limits::{self, LimitRow},
-    parse::{parse_date_time, parse_minor_units},
+    parse::{offset_field, parse_date_time, parse_minor_units},
 };
 use crate::form_data::{FormData, VERSION_FIELD, version_of};
 
@@ -51,7 +53,8 @@ pub(crate) enum InputKind {
     Money {
         digits: u32,
     },
-    /// A date and time in UTC.
+    /// A date and time. The value is rendered in UTC. A hidden field has its UTC offset: the script converts both to the
+    /// browser's time zone, and names it in the label.
     DateTime,
     Checkbox,
     Select(Vec<Choice>),
@@ -73,11 +76,18 @@ pub(crate) struct Choice {
     pub(crate) value: String,
     pub(crate) label: String,
     note: String,
+    /// The time whose date in UTC the label contains.
+    time: Option<Timestamp>,
 }
 
 impl Choice {
     pub(crate) fn new(value: impl Into<String>, label: impl Into<String>) -> Self {
-        Self { value: value.into(), label: label.into(), note: String::new() }
+        Self { value: value.into(), label: label.into(), note: String::new(), time: None }
+    }
+
+    /// Sets the time whose [`format::date_text`] the label contains. The script replaces it with the local date.
+    pub(crate) fn time(self, time: Option<Timestamp>) -> Self {
+        Self { time, ..self }
     }
 
     /// Adds secondary text.
@@ -220,7 +230,14 @@ impl Input {
             let rows = rows.into_iter().map(|row| row.with_submitted(form)).collect();
             return Self { kind: InputKind::Limits(rows), ..self };
         }
-        let values = form.all(self.name).map(str::to_owned).collect();
+        let mut values: Vec<_> = form.all(self.name).map(str::to_owned).collect();
+        if matches!(self.kind, InputKind::DateTime) {
+            let offset = form.get(&offset_field(self.name));
+            for value in &mut values {
+                let time = parse_date_time(value, offset).and_then(|text| parse_time(&text).ok());
+                *value = time.map_or_else(|| value.clone(), format::date_time_input);
+            }
+        }
         Self { values, ..self }
     }
 
@@ -240,7 +257,7 @@ impl Input {
             _ if text.is_empty() => !required,
             InputKind::Number { min, max } => text.parse().is_ok_and(|number| (*min..=*max).contains(&number)),
             InputKind::Money { digits } => parse_minor_units(text, *digits).is_some(),
-            InputKind::DateTime => parse_date_time(text).is_some(),
+            InputKind::DateTime => parse_date_time(text, "").is_some(),
             _ => true,
         };
         let blank = if required { "" } else { ", or leave blank" };
@@ -301,7 +318,7 @@ impl Input {
             },
             _ => html! {
                 div.form-field data-visible-when=[(!self.visible_when.is_empty()).then_some(self.visible_when)] {
-                    label for=(id) { (self.label) @if !self.required && self.visible_when.is_empty() { span.optional { "optional" } } }
+                    label for=(id) { (self.label) @if matches!(self.kind, InputKind::DateTime) { " " (zone_label("Z")) } @if !self.required && self.visible_when.is_empty() { span.optional { "optional" } } }
                     (self.control(&id, described_by.as_deref(), invalid))
                     (notes)
                 }
@@ -333,7 +350,7 @@ impl Input {
             },
             InputKind::Select(choices) => html! {
                 select id=(id) name=(name) required[self.required] aria-describedby=[described_by] aria-invalid=[invalid] {
-                    @for choice in choices { option value=(choice.value) selected[choice.value == value] { (choice.label) @if !choice.note.is_empty() { " – " (choice.note) } } }
+                    @for choice in choices { option value=(choice.value) selected[choice.value == value] data-time=[choice.time] { (choice.label) @if !choice.note.is_empty() { " – " (choice.note) } } }
                 }
             },
             InputKind::File { accept } => html! {
@@ -352,6 +369,7 @@ impl Input {
                 html! {
                     input.(self.width_class()) type=(kind) inputmode=(mode) id=(id) name=(name) value=(value) maxlength=[self.max_length()] required[self.required]
                         autocomplete=(self.autocomplete) spellcheck="false" aria-describedby=[described_by] aria-invalid=[invalid];
+                    @if kind == "datetime-local" { (offset_input(name, "Z")) }
                 }
             }
         }
@@ -380,6 +398,16 @@ impl Input {
     }
 }
 
+/// The time zone of an input at this UTC offset, after its label.
+pub(crate) fn zone_label(offset: &str) -> Markup {
+    html! { span.zone data-zone { "(UTC" @if offset != "Z" { (offset) } ")" } }
+}
+
+/// The hidden field with the UTC offset of an input. Browsers must not restore an earlier value, which would shift the time.
+pub(crate) fn offset_input(name: &str, offset: &str) -> Markup {
+    html! { input type="hidden" name=(offset_field(name)) value=(offset) autocomplete="off"; }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -398,7 +426,11 @@ mod tests {
         let price = || Input::money("monthly_price", "Monthly price", 2).required();
         assert_eq!(error(price(), "19.90"), None);
         assert_eq!(error(price(), "19.999").as_deref(), Some("Enter an amount, such as 19.90."));
-        assert_eq!(error(Input::date_time("at", "At"), "soon").as_deref(), Some("Choose a date and time."));
+        let date_time = Input::date_time("at", "At");
+        assert_eq!(error(date_time.clone(), "2027-01-15T12:00"), None);
+        let submitted = FormData::parse(b"at=2027-01-15T00:30&at_offset=%2B02:00");
+        assert_eq!(date_time.clone().with_submitted(&submitted).first_value(), "2027-01-14T22:30");
+        assert_eq!(error(date_time, "soon").as_deref(), Some("Choose a date and time."));
         assert_eq!(error(Input::text("name", "Name", 9).required(), "").as_deref(), Some("This field is required."));
         let group = Input::checkboxes("scopes", "Scopes", Vec::new());
         assert_eq!(group.clone().conversion_error(), None);

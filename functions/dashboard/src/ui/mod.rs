@@ -13,6 +13,6 @@ pub(crate) mod layout;
 pub(crate) mod limits;
 pub(crate) mod machines;
 pub(crate) mod notice;
-mod parse;
+pub(crate) mod parse;
 pub(crate) mod reorderable_list;
 pub(crate) mod request_body;

@@ -1,20 +1,28 @@
 //! Parses submitted values: dates and amounts.
 
+use jiff::{Timestamp, civil::Date};
 use shared::domain::time::parse_time;
 
 /// The length of a `datetime-local` value without seconds, which browsers omit if they are zero.
 const LENGTH_WITHOUT_SECONDS: usize = "2027-01-15T12:00".len();
 
-/// Converts the value of a `datetime-local` input, such as `2027-01-15T12:00`, to RFC 3339 in UTC. Returns `None` for
-/// other text.
-pub(crate) fn parse_date_time(text: &str) -> Option<String> {
-    let seconds = if text.len() == LENGTH_WITHOUT_SECONDS { ":00" } else { "" };
-    Some(format!("{text}{seconds}Z")).filter(|time| parse_time(time).is_ok())
+/// The name of the field with the UTC offset of the input with this name.
+pub(crate) fn offset_field(name: &str) -> String {
+    format!("{name}_offset")
 }
 
-/// Converts the value of a `datetime-local` input to RFC 3339 in UTC. Other text is returned unchanged.
-pub(crate) fn to_rfc3339(text: &str) -> String {
-    parse_date_time(text).unwrap_or_else(|| text.to_owned())
+/// Converts the value of a `datetime-local` input, such as `2027-01-15T12:00`, and its UTC offset, such as `Z` or
+/// `+01:00`, to RFC 3339. Without an offset, the value is in UTC. Returns `None` for other text.
+pub(crate) fn parse_date_time(text: &str, offset: &str) -> Option<String> {
+    let seconds = if text.len() == LENGTH_WITHOUT_SECONDS { ":00" } else { "" };
+    let offset = if offset.is_empty() { "Z" } else { offset };
+    let is_date_time = text.len() + seconds.len() == LENGTH_WITHOUT_SECONDS + ":00".len();
+    Some(format!("{text}{seconds}{offset}")).filter(|time| is_date_time && parse_time(time).is_ok())
+}
+
+/// The first moment of a day at a UTC offset; `None` if the offset is invalid.
+pub(crate) fn start_of_day(day: Date, offset: &str) -> Option<Timestamp> {
+    parse_time(&parse_date_time(&format!("{day}T00:00:00"), offset)?).ok()
 }
 
 /// Parses an amount, such as `19` or `19.90`, into the currency's minor unit.
@@ -54,15 +62,24 @@ mod tests {
     }
 
     #[test]
-    fn date_times_are_converted_to_utc() {
-        assert_eq!(to_rfc3339("2027-01-15T12:00"), "2027-01-15T12:00:00Z");
-        assert_eq!(to_rfc3339("2027-01-15T12:00:01"), "2027-01-15T12:00:01Z");
-        assert_eq!(to_rfc3339("9999-12-31T23:59"), "9999-12-31T23:59:00Z");
+    fn date_times_are_in_utc_or_at_their_offset() {
+        for (text, offset, time) in [
+            ("2027-01-15T12:00", "", "2027-01-15T12:00:00Z"),
+            ("2027-01-15T12:00", "Z", "2027-01-15T12:00:00Z"),
+            ("2027-01-15T12:00:01", "Z", "2027-01-15T12:00:01Z"),
+            ("2027-01-15T12:00", "+01:00", "2027-01-15T12:00:00+01:00"),
+            ("2027-01-15T12:00", "-09:30", "2027-01-15T12:00:00-09:30"),
+            ("9999-12-31T23:59", "-05:00", "9999-12-31T23:59:00-05:00"),
+        ] {
+            assert_eq!(parse_date_time(text, offset).as_deref(), Some(time), "{text} {offset}");
+        }
         let others =
             ["soon", "2027-01-15T12:00:00Z", "2027-01-15 12:00", "2027-01-15", "2027-01-15T12:00[Europe/Berlin]"];
         for text in others {
-            assert_eq!(to_rfc3339(text), text);
-            assert!(parse_date_time(text).is_none(), "{text}");
+            assert!(parse_date_time(text, "").is_none(), "{text}");
+        }
+        for offset in ["UTC", "+1", "+25:00", "Europe/Berlin", ".5Z", "ZZ"] {
+            assert!(parse_date_time("2027-01-15T12:00:00", offset).is_none(), "{offset}");
         }
     }
 }

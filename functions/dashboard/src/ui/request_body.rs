@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     inputs::{Input, InputKind},
-    parse::{parse_minor_units, to_rfc3339},
+    parse::{offset_field, parse_date_time, parse_minor_units},
 };
 use crate::form_data::{FormData, VERSION_FIELD};
 
@@ -31,8 +31,10 @@ fn json_value(data: &FormData, input: &Input) -> Option<Value> {
         _ if text.is_empty() && !input.required => absent(),
         InputKind::Number { .. } => Some(text.parse::<i64>().map_or_else(|_| text.into(), Value::from)),
         InputKind::Money { digits } => Some(parse_minor_units(text, *digits).map_or_else(|| text.into(), Value::from)),
-        // `datetime-local` has no time zone. The labels of these inputs say UTC.
-        InputKind::DateTime => Some(to_rfc3339(text).into()),
+        InputKind::DateTime => {
+            let time = parse_date_time(text, data.get(&offset_field(input.name)));
+            Some(time.unwrap_or_else(|| text.to_owned()).into())
+        }
         _ => Some(text.into()),
     }
 }

@@ -10,4 +10,5 @@ mod offline_activation;
 mod pages;
 mod sign_in;
 mod theme;
+mod times;
 mod webhooks;

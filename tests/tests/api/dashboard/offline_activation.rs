@@ -67,7 +67,7 @@ async fn operator_activates_an_offline_machine_with_a_pasted_request() {
     let fields = [("request", &*pasted), ("valid_until", "2026-02-01T08:00")];
     let created = grace.submit_multipart(&page_path(&setup), &fields, None).await;
     let file = license_file(&created);
-    for words in ["Press 3", "press-3", "1 Feb 2026, 08:00 UTC", "an operator can free it"] {
+    for words in ["Press 3", "press-3", "1 Feb 2026, 08:00:00 UTC", "an operator can free it"] {
         assert!(created.text.contains(words), "{words}: {}", created.text);
     }
     let code = text(&setup.product["code"]);

@@ -10,7 +10,7 @@ use shared::domain::{
 use crate::ui::format;
 
 /// A field, and its values before and after.
-type Row = (String, String, String);
+type Row = (String, Markup, Markup);
 
 /// A table of the changed fields, which opens on demand. Empty if the event has no values before and after.
 pub(super) fn changes(event: &Event, catalog: &Catalog) -> Markup {
@@ -45,7 +45,7 @@ fn rows(data: &EventData, catalog: &Catalog) -> Vec<Row> {
         | EventData::SettingsUpdated(changes) => changes
             .changes
             .iter()
-            .map(|(name, change)| (sentence_case(name), value_text(&change.from), value_text(&change.to)))
+            .map(|(name, change)| (sentence_case(name), plain(value_text(&change.from)), plain(value_text(&change.to))))
             .collect(),
         EventData::LicenseRenewed(data) => vec![("Expires".to_owned(), expiry(data.from), expiry(data.expires_at))],
         EventData::LicenseChanged(data) => terms(data, catalog),
@@ -58,10 +58,10 @@ fn rows(data: &EventData, catalog: &Catalog) -> Vec<Row> {
 
 fn terms(data: &LicenseChanged, catalog: &Catalog) -> Vec<Row> {
     let tier = |id| catalog.tiers.get(id).map_or_else(|| "Unknown tier".to_owned(), |tier| tier.name.clone());
-    let seats = |max| format::limit(max, "seat");
+    let seats = |max| plain(format::limit(max, "seat"));
     let mut rows = Vec::new();
     if data.from.tier_id != data.tier_id {
-        rows.push(("Pricing tier".to_owned(), tier(&data.from.tier_id), tier(&data.tier_id)));
+        rows.push(("Pricing tier".to_owned(), plain(tier(&data.from.tier_id)), plain(tier(&data.tier_id))));
     }
     if data.from.max_users != data.max_users {
         rows.push(("Seats".to_owned(), seats(data.from.max_users), seats(data.max_users)));
@@ -69,11 +69,15 @@ fn terms(data: &LicenseChanged, catalog: &Catalog) -> Vec<Row> {
     rows
 }
 
-fn expiry(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| "Never".to_owned(), format::date_time_text)
+fn plain(text: String) -> Markup {
+    html! { (text) }
 }
 
-fn override_list(overrides: &[OverrideData], catalog: &Catalog) -> String {
+fn expiry(at: Option<Timestamp>) -> Markup {
+    format::or(at.map(format::date_time), "Never")
+}
+
+fn override_list(overrides: &[OverrideData], catalog: &Catalog) -> Markup {
     let text = |one: &OverrideData| {
         let name = catalog.features.get(&one.feature_id).map_or("Unknown feature", |feature| feature.name.as_str());
         let grant = match (one.enabled, one.limit) {
@@ -82,10 +86,12 @@ fn override_list(overrides: &[OverrideData], catalog: &Catalog) -> String {
             (None, Some(Some(limit))) => format::number(limit),
             (None, _) => "unlimited".to_owned(),
         };
-        let end = one.expires_at.map(|end| format!(" until {}", format::date_text(end))).unwrap_or_default();
-        format!("{name}: {grant}{end}")
+        html! { (name) ": " (grant) @if let Some(end) = one.expires_at { " until " (format::date(end)) } }
     };
-    if overrides.is_empty() { "None".to_owned() } else { overrides.iter().map(text).collect::<Vec<_>>().join(", ") }
+    html! {
+        @if overrides.is_empty() { "None" }
+        @for (at, one) in overrides.iter().enumerate() { @if at > 0 { ", " } (text(one)) }
+    }
 }
 
 /// The name of a field as a label, such as `Sort order`.

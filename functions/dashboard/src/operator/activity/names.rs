@@ -86,7 +86,20 @@ pub(super) fn subject_type_name(subject_type: SubjectType) -> &'static str {
 
 impl ActivityNames<'_> {
     /// What happened, in a few words.
-    pub(super) fn event_details(&self, event: &Event) -> Option<String> {
+    pub(super) fn event_details(&self, event: &Event) -> Option<Markup> {
+        match &event.data {
+            EventData::LicenseRenewed(data) => Some(expiry(data.expires_at)),
+            EventData::LicenseExpiring(data) => Some(expiry(Some(data.expires_at))),
+            EventData::LicenseExpired(data) => Some(format::date(data.expires_at)),
+            EventData::ActivationBorrowed(data) => {
+                Some(html! { (data.machine_id) ", until " (format::date_time(data.borrowed_until)) })
+            }
+            _ => self.details_text(event).map(|text| html! { (text) }),
+        }
+    }
+
+    /// The details of events without times.
+    fn details_text(&self, event: &Event) -> Option<String> {
         match &event.data {
             EventData::ProductCreated(product) => Some(product.name.clone()),
             EventData::PricingTierCreated(tier) => Some(tier.name.clone()),
@@ -116,7 +129,6 @@ impl ActivityNames<'_> {
             | EventData::LicenseReinstated(data)
             | EventData::LicenseRevoked(data)
             | EventData::SigningKeyCondemned(data) => data.reason.as_ref().map(|reason| format!("“{reason}”")),
-            EventData::LicenseRenewed(data) => Some(expiry(data.expires_at)),
             EventData::LicenseChanged(data) => Some(self.terms(data)),
             EventData::LicenseOverridden(data) => match data.overrides.len() {
                 0 => Some("no overrides".to_owned()),
@@ -126,21 +138,20 @@ impl ActivityNames<'_> {
             EventData::LicenseAudited(data) => Some(if data.ok { "no issues" } else { "issues found" }.to_owned()),
             EventData::LicenseUpgradeRequested(data) => Some(self.catalog.tiers.get(&data.tier_id?)?.name.clone()),
             EventData::LicenseSeatLimitReached(data) => Some(data.machine_id.clone()),
-            EventData::LicenseExpiring(data) => Some(expiry(Some(data.expires_at))),
-            EventData::LicenseExpired(data) => Some(format::date_text(data.expires_at)),
             EventData::ActivationCreated(data) => Some(data.machine_id.clone()),
             EventData::ActivationTakenOver(data) => Some(data.activation.machine_id.clone()),
             EventData::ActivationDeactivated(data) => Some(data.machine_id.clone()),
-            EventData::ActivationBorrowed(data) => {
-                Some(format!("{}, until {}", data.machine_id, format::date_time_text(data.borrowed_until)))
-            }
             EventData::ApiKeyCreated(data) | EventData::ApiKeyDeleted(data) => Some(data.name.clone()),
             EventData::WebhookEndpointCreated(data) | EventData::WebhookEndpointDeleted(data) => Some(data.url.clone()),
             EventData::WebhookEndpointDisabled(data) => Some(match data.reason {
                 WebhookDisabledReason::Gone => "it responded with 410".to_owned(),
                 WebhookDisabledReason::Failing => "all deliveries failed".to_owned(),
             }),
-            EventData::CustomerErased(_)
+            EventData::LicenseRenewed(_)
+            | EventData::LicenseExpiring(_)
+            | EventData::LicenseExpired(_)
+            | EventData::ActivationBorrowed(_)
+            | EventData::CustomerErased(_)
             | EventData::LicenseClaimed(_)
             | EventData::LicenseRenewalRequested(_)
             | EventData::SigningKeyCreated(_)
@@ -220,8 +231,8 @@ impl ActivityNames<'_> {
     }
 }
 
-fn expiry(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| "never expires".to_owned(), |end| format!("expires {}", format::date_text(end)))
+fn expiry(at: Option<Timestamp>) -> Markup {
+    at.map_or_else(|| html! { "never expires" }, |end| html! { "expires " (format::date(end)) })
 }
 
 /// The names of changed fields, such as `name, sort order`.

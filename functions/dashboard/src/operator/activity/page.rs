@@ -1,7 +1,7 @@
 //! The activity page: the events of all resources, with filters.
 
 use axum::{extract::State, response::Response};
-use jiff::{SignedDuration, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use maud::{Markup, html};
 use serde::Deserialize;
 use shared::{
@@ -18,20 +18,26 @@ use crate::{
     links,
     ui::{
         components::{empty_state, link_button, pagination},
+        inputs::{offset_input, zone_label},
         layout::{NavSection, PageLayout},
+        parse::start_of_day,
     },
     viewer::Operator,
 };
 
-/// The query of the page. Days are those of UTC.
+/// The query of the page. Days are those at their UTC offset, or of UTC.
 #[derive(Debug, Deserialize)]
 pub(super) struct ActivityQuery {
     r#type: Option<EventTypePattern>,
     subject_id: Option<String>,
     /// The first day.
     since: Option<Date>,
+    /// The UTC offset at the start of the first day.
+    since_offset: Option<String>,
     /// The last day.
     until: Option<Date>,
+    /// The UTC offset at the end of the last day.
+    until_offset: Option<String>,
 }
 
 impl ActivityQuery {
@@ -44,7 +50,9 @@ impl ActivityQuery {
             ("type", &*self.type_value()),
             ("subject_id", subject),
             ("since", &since),
+            ("since_offset", self.since_offset()),
             ("until", &until),
+            ("until_offset", self.until_offset()),
             ("cursor", cursor),
         ];
         links::with_query(links::ACTIVITY, &parameters)
@@ -61,15 +69,32 @@ impl ActivityQuery {
         Subject::with_id(id).map(Some).map_err(invalid)
     }
 
-    fn filter(&self, subject: Option<&Subject>) -> EventFilter {
-        let start = |day: Date| Some(day.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp());
-        let last_moment = |day: Date| Some(start(day.tomorrow().ok()?)? - SignedDuration::from_millis(1));
-        EventFilter {
+    /// The offset of the first day; empty without a day.
+    fn since_offset(&self) -> &str {
+        self.since.and(self.since_offset.as_deref()).unwrap_or_default()
+    }
+
+    /// The offset of the last day; empty without a day.
+    fn until_offset(&self) -> &str {
+        self.until.and(self.until_offset.as_deref()).unwrap_or_default()
+    }
+
+    fn filter(&self, subject: Option<&Subject>) -> Result<EventFilter, Problem> {
+        let invalid =
+            |name: &str| InputError::parameter(name, Code::InvalidValue, "must be a UTC offset such as +01:00");
+        let start = |day| start_of_day(day, self.since_offset()).ok_or_else(|| invalid("since_offset"));
+        let last_moment = |day: Date| {
+            // The last day that exists has no end.
+            let Ok(next) = day.tomorrow() else { return Ok(Timestamp::MAX) };
+            let end = start_of_day(next, self.until_offset()).ok_or_else(|| invalid("until_offset"))?;
+            Ok::<_, InputError>(end - SignedDuration::from_millis(1))
+        };
+        Ok(EventFilter {
             event_type: self.r#type,
             subject: subject.cloned(),
-            since: self.since.and_then(start),
-            until: self.until.and_then(last_moment),
-        }
+            since: self.since.map(start).transpose()?,
+            until: self.until.map(last_moment).transpose()?,
+        })
     }
 
     fn is_filtered(&self) -> bool {
@@ -87,7 +112,7 @@ pub(super) async fn handler(
 ) -> Result<Response, Problem> {
     let ListQuery { filter: query, paging } = query?;
     let subject = query.subject()?;
-    let filter = query.filter(subject.as_ref());
+    let filter = query.filter(subject.as_ref())?;
     let (found, catalog) = tokio::join!(table.events(&filter, &paging, ctx.now), catalog.read(&table, ctx.now));
     let (found, catalog) = (found?, catalog?);
     let names = ActivityNames { catalog: &catalog, session: &viewer.session, license: None };
@@ -119,8 +144,8 @@ fn filter_form(query: &ActivityQuery, subject: Option<&Subject>, names: Activity
                     (type_options(&query.type_value()))
                 }
             }
-            (day_field("since", "From (UTC)", query.since))
-            (day_field("until", "To (UTC)", query.until))
+            (day_field("since", "From", query.since, query.since_offset()))
+            (day_field("until", "To", query.until, query.until_offset()))
             button.button { "Filter" }
             @if query.is_filtered() { a.button.ghost href=(links::ACTIVITY) { "Clear" } }
         }
@@ -130,11 +155,13 @@ fn filter_form(query: &ActivityQuery, subject: Option<&Subject>, names: Activity
     }
 }
 
-fn day_field(name: &str, label: &str, day: Option<Date>) -> Markup {
+fn day_field(name: &str, label: &str, day: Option<Date>, offset: &str) -> Markup {
+    let offset = if offset.is_empty() { "Z" } else { offset };
     html! {
         div.form-field {
-            label for={ "filter-" (name) } { (label) }
+            label for={ "filter-" (name) } { (label) " " (zone_label(offset)) }
             input id={ "filter-" (name) } type="date" name=(name) value=[day.map(|day| day.to_string())];
+            (offset_input(name, offset))
         }
     }
 }
@@ -162,21 +189,31 @@ fn type_options(selected: &str) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
 
     fn query(since: &str, until: &str) -> ActivityQuery {
         let day = |text: &str| text.parse().ok();
-        ActivityQuery { r#type: None, subject_id: None, since: day(since), until: day(until) }
+        let offset = |text: &str| Some(text.to_owned());
+        ActivityQuery {
+            r#type: None,
+            subject_id: None,
+            since: day(since),
+            since_offset: offset("+01:00"),
+            until: day(until),
+            until_offset: offset("+02:00"),
+        }
     }
 
     #[test]
     fn days_are_inclusive() {
-        let filter = query("2026-01-15", "2026-01-15").filter(None);
         let time = |text: &str| Some(text.parse::<Timestamp>().unwrap());
-        assert_eq!(filter.since, time("2026-01-15T00:00:00Z"));
-        assert_eq!(filter.until, time("2026-01-15T23:59:59.999Z"));
+        let filter = query("2026-03-29", "2026-03-29").filter(None).unwrap();
+        assert_eq!((filter.since, filter.until), (time("2026-03-28T23:00:00Z"), time("2026-03-29T21:59:59.999Z")));
+        let utc = ActivityQuery { since_offset: None, until_offset: None, ..query("2026-01-15", "2026-01-15") };
+        let filter = utc.filter(None).unwrap();
+        assert_eq!((filter.since, filter.until), (time("2026-01-15T00:00:00Z"), time("2026-01-15T23:59:59.999Z")));
+        let invalid = ActivityQuery { since_offset: Some("Berlin".to_owned()), ..query("2026-01-15", "") };
+        assert!(invalid.filter(None).is_err());
     }
 
     #[test]
@@ -186,6 +223,8 @@ mod tests {
             subject_id: Some("lic_1".to_owned()),
             ..query("2026-01-15", "")
         };
-        assert_eq!(query.url("c"), "/dashboard/activity?type=license.*&subject_id=lic_1&since=2026-01-15&cursor=c");
+        let url =
+            "/dashboard/activity?type=license.*&subject_id=lic_1&since=2026-01-15&since_offset=%2B01%3A00&cursor=c";
+        assert_eq!(query.url("c"), url);
     }
 }

@@ -129,7 +129,7 @@ impl LicenseAction {
 
     fn inputs(self, license: &License, catalog: &Catalog, now: Timestamp) -> Vec<Input> {
         match self {
-            Self::Renew => expiry_inputs(&renewal_label(catalog, license, now)),
+            Self::Renew => expiry_inputs(renewal_choice(catalog, license, now)),
             Self::Change => {
                 let kept = own_seats(catalog, license).map(|seats| format!("Keep {}", seats.to_lowercase()));
                 let [seats, number] = seat_inputs(kept);
@@ -180,19 +180,20 @@ fn own_seats(catalog: &Catalog, license: &License) -> Option<String> {
     (tier.max_users != license.max_users).then(|| format::limit(license.max_users, "seat"))
 }
 
-/// The label of a renewal for one term, with the new expiry date.
-fn renewal_label(catalog: &Catalog, license: &License, now: Timestamp) -> String {
-    let Some(tier) = catalog.tiers.get(&license.tier_id) else { return "Extend by one term".to_owned() };
+/// The choice of a renewal for one term, with the new expiry date.
+fn renewal_choice(catalog: &Catalog, license: &License, now: Timestamp) -> Choice {
+    let Some(tier) = catalog.tiers.get(&license.tier_id) else { return Choice::new("term", "Extend by one term") };
     if license.expires_at.is_none() {
-        return "Never (unchanged)".to_owned();
+        return Choice::new("term", "Never (unchanged)");
     }
     let label = match tier.billing_period {
         BillingPeriod::Monthly => "Extend by 1 month",
         BillingPeriod::Annual => "Extend by 1 year",
-        BillingPeriod::Perpetual => return "Never (perpetual tier)".to_owned(),
+        BillingPeriod::Perpetual => return Choice::new("term", "Never (perpetual tier)"),
     };
     let end = license.next_expiry(tier.billing_period, now);
-    end.map_or_else(|| label.to_owned(), |end| format!("{label}, to {}", format::date_text(end)))
+    let date = end.map(|end| format!(", to {}", format::date_text(end))).unwrap_or_default();
+    Choice::new("term", format!("{label}{date}")).time(end)
 }
 
 fn tier_choices(catalog: &Catalog, license: &License) -> Vec<Choice> {

@@ -47,7 +47,7 @@ fn rows(catalog: &Catalog, from: &LicenseTerms, to: &LicenseTerms) -> Vec<(&'sta
         0 => "Not at all".to_owned(),
         seconds => format::duration(jiff::SignedDuration::from_secs(seconds.into())),
     };
-    let end = |terms: &LicenseTerms| terms.honoured_until.map_or_else(|| "Never".to_owned(), format::date_time_text);
+    let end = |terms: &LicenseTerms| format::or(terms.honoured_until.map(format::date_time), "Never");
     let mut rows = Vec::new();
     let mut row = |name, old: String, new: String| {
         if old != new {
@@ -58,7 +58,9 @@ fn rows(catalog: &Catalog, from: &LicenseTerms, to: &LicenseTerms) -> Vec<(&'sta
     row("Seats are held by", unit(from).to_owned(), unit(to).to_owned());
     row("Longest borrow", borrow(from), borrow(to));
     row("Tenants", tenants(from), tenants(to));
-    row("Stops working", end(from), end(to));
+    if from.honoured_until != to.honoured_until {
+        rows.push(("Stops working", html! { (end(from)) " → " strong { (end(to)) } }));
+    }
     if from != to {
         let at = rows.iter().take_while(|(name, _)| *name == "Tier").count();
         rows.insert(at, ("Seats", seats(catalog, from, to)));

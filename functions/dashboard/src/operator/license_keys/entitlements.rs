@@ -148,7 +148,7 @@ fn inputs(read: &LicenseInCatalog, feature: &Feature, now: Timestamp) -> Vec<Inp
         }
     };
     inputs.extend([
-        Input::date_time("expires_at", "Ends at (UTC)")
+        Input::date_time("expires_at", "Ends at")
             .optional_value(present.and_then(|one| one.expires_at).map(format::date_time_input))
             .hint("Then the tier applies again. Leave blank for no end."),
         Input::text("note", "Note", 200)

@@ -57,7 +57,7 @@ fn issue_page(catalog: &Catalog, email: Option<String>) -> FormPage {
             .hint("Must be an existing customer."),
         Input::select("tier_id", "Tier", tier_choices(catalog)).required(),
     ];
-    inputs.extend(expiry_inputs("After one license term"));
+    inputs.extend(expiry_inputs(Choice::new("term", "After one license term")));
     inputs.extend(seat_inputs(None));
     let form = Form::new(links::NEW_LICENSE_KEY, inputs, "Review", links::LICENSE_KEYS);
     FormPage::new(NavSection::LicenseKeys, "Issue license", form).breadcrumb(links::LICENSE_KEYS, "Licenses")

@@ -15,17 +15,17 @@ pub(super) const PREVIEWED: &str = "previewed";
 /// The choice of the number of seats that the license has.
 pub(super) const KEPT: &str = "kept";
 
-/// The inputs of an expiry date. `term` is the label of the default choice.
-pub(super) fn expiry_inputs(term: &str) -> Vec<Input> {
+/// The inputs of an expiry date. `term` is the default choice, with the value `term`.
+pub(super) fn expiry_inputs(term: Choice) -> Vec<Input> {
     vec![
         Input::select(
             "expiry",
             "Expires",
-            vec![Choice::new("term", term), Choice::new("never", "Never"), Choice::new("date", "Custom date")],
+            vec![term, Choice::new("never", "Never"), Choice::new("date", "Custom date")],
         )
         .required()
         .value("term"),
-        Input::date_time("expires_at", "Expires at (UTC)").visible_when("expiry=date"),
+        Input::date_time("expires_at", "Expires at").visible_when("expiry=date"),
     ]
 }
 

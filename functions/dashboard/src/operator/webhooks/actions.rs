@@ -95,8 +95,8 @@ impl WebhookAction {
     fn inputs(self) -> Vec<Input> {
         match self {
             Self::Replay => vec![
-                Input::date_time("since", "From (UTC)").required(),
-                Input::date_time("until", "To (UTC)").hint("Leave blank for now."),
+                Input::date_time("since", "From").required(),
+                Input::date_time("until", "To").hint("Leave blank for now."),
                 Input::checkbox("only_undelivered", "Only events that the endpoint has not accepted").checked(true),
             ],
             Self::Test | Self::RotateSecret | Self::Delete => Vec::new(),
