@@ -4,6 +4,7 @@
 #
 #   tests/browser.sh                run all tests
 #   tests/browser.sh FILE…          run some test files, for example operator.test.mjs
+#   UPDATE_SCREENSHOTS=1 tests/browser.sh screenshots.test.mjs    write the screenshots that a test compares
 #   tests/browser.sh screenshots    take a screenshot of every page into target/screenshots
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -18,7 +19,7 @@ if ! cmp -s package-lock.json installed.json; then
   npm ci --silent --no-audit --no-fund
   cp package-lock.json installed.json
 fi
-export SIGNET=$target/debug/signet DOCS=$root/docs
+export SIGNET=$target/debug/signet DOCS=$root/docs SCREENSHOTS=$root/tests/browser/screenshots
 # Bypass a configured HTTP proxy for local requests.
 export no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
 if [ "${1:-}" = screenshots ]; then
