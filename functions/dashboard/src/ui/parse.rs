@@ -16,8 +16,9 @@ pub(crate) fn offset_field(name: &str) -> String {
 pub(crate) fn parse_date_time(text: &str, offset: &str) -> Option<String> {
     let seconds = if text.len() == LENGTH_WITHOUT_SECONDS { ":00" } else { "" };
     let offset = if offset.is_empty() { "Z" } else { offset };
-    let is_date_time = text.len() + seconds.len() == LENGTH_WITHOUT_SECONDS + ":00".len();
-    Some(format!("{text}{seconds}{offset}")).filter(|time| is_date_time && parse_time(time).is_ok())
+    let has_parts = text.len() + seconds.len() == LENGTH_WITHOUT_SECONDS + ":00".len()
+        && (offset == "Z" || offset.starts_with(['+', '-']));
+    Some(format!("{text}{seconds}{offset}")).filter(|time| has_parts && parse_time(time).is_ok())
 }
 
 /// The first moment of a day at a UTC offset; `None` if the offset is invalid.
