@@ -121,6 +121,13 @@ pub(crate) fn empty_state(title: &str, text: &str, action: &Markup) -> Markup {
     html! { div.empty-state { p.empty-state-title { (title) } p { (text) } div.actions { (action) } } }
 }
 
+/// The placeholder for an empty page of a list whose later pages may have matches. `next` and `all` are the URLs of the
+/// next page and of the list without filters.
+pub(crate) fn no_matches_so_far(text: &str, next: &str, all: &str) -> Markup {
+    let actions = html! { a.button.primary href=(next) rel="next" { "Keep searching" } (link_button(all, "Show all")) };
+    empty_state("No matches so far", text, &actions)
+}
+
 /// A column of a table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column<'a> {

@@ -22,12 +22,13 @@ use crate::{
 
 /// The page of a problem.
 pub(crate) fn error(session: Option<&Session>, theme: Theme, problem: &Problem) -> Response {
+    let parameters: Vec<_> =
+        problem.errors.iter().filter_map(|error| Some((error.parameter.as_deref()?, &error.detail))).collect();
     let (heading, text) = match problem.code {
         Code::NotFound => ("Page not found", "This page doesn't exist, or you don't have access to it.".to_owned()),
         Code::Forbidden => ("You don't have access", sentence(&problem.detail)),
-        _ if problem.errors.iter().any(|error| error.parameter.is_some()) => {
-            ("Invalid link", "The URL has invalid parameters:".to_owned())
-        }
+        _ if !parameters.is_empty() => ("Invalid link", "The link has values that this page doesn't know:".to_owned()),
+        Code::MethodNotAllowed => ("Nothing to show here", sentence(&problem.detail)),
         Code::Unavailable => ("Signet is temporarily unavailable", "Try again in a few seconds.".to_owned()),
         Code::InternalError => {
             ("Something went wrong", "Try again. If it keeps happening, contact support.".to_owned())
@@ -36,9 +37,7 @@ pub(crate) fn error(session: Option<&Session>, theme: Theme, problem: &Problem) 
     };
     let content = html! {
         p { (text) }
-        @for error in &problem.errors {
-            p { @if let Some(parameter) = &error.parameter { code { (parameter) } ": " } (sentence(&error.detail)) }
-        }
+        @for (parameter, detail) in parameters { p { code { (parameter) } ": " (sentence(detail)) } }
         div.actions {
             a.button.primary href=(links::OVERVIEW) { (if session.is_some() { "Go to dashboard" } else { "Sign in" }) }
         }

@@ -6,6 +6,7 @@ mod confirmations;
 mod customer;
 mod erase_customer;
 mod forms;
+mod lists;
 mod offline_activation;
 mod pages;
 mod sign_in;

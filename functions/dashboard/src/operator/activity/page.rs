@@ -17,7 +17,7 @@ use super::{
 use crate::{
     links,
     ui::{
-        components::{empty_state, link_button, pagination},
+        components::{empty_state, link_button, no_matches_so_far, pagination},
         inputs::{offset_input, zone_label},
         layout::{NavSection, PageLayout},
         parse::start_of_day,
@@ -118,19 +118,25 @@ pub(super) async fn handler(
     let names = ActivityNames { catalog: &catalog, session: &viewer.session, license: None };
     let content = html! {
         (filter_form(&query, subject.as_ref(), names))
-        @if found.items.is_empty() && found.next.is_none() {
-            @if query.is_filtered() {
-                (empty_state("No matching activity", "Try removing a filter.", &link_button(links::ACTIVITY, "Show all")))
-            } @else {
-                (empty_state("No activity yet", "Every change appears here.", &html! {}))
-            }
+        @if found.items.is_empty() {
+            (empty_page(&query, found.next.as_deref()))
         } @else {
-            @if found.items.is_empty() { p.muted { "Nothing on this page matches. Older activity may." } }
             (activity_feed(&found.items, names))
             (pagination(&paging, found.next.as_deref(), |cursor| query.url(cursor)))
         }
     };
     Ok(PageLayout::new(NavSection::Activity, "Activity", content).render(&viewer))
+}
+
+/// Explains an empty page. It can be empty although a later one has matches.
+fn empty_page(query: &ActivityQuery, next: Option<&str>) -> Markup {
+    match next {
+        Some(next) => no_matches_so_far("Older activity has not been searched yet.", &query.url(next), links::ACTIVITY),
+        None if query.is_filtered() => {
+            empty_state("No matching activity", "Try removing a filter.", &link_button(links::ACTIVITY, "Show all"))
+        }
+        None => empty_state("No activity yet", "Every change appears here.", &html! {}),
+    }
 }
 
 fn filter_form(query: &ActivityQuery, subject: Option<&Subject>, names: ActivityNames<'_>) -> Markup {

@@ -10,6 +10,7 @@ use shared::{
         Table,
         catalog::CatalogCache,
         licenses::{LicenseFilter, LicenseOrder},
+        pagination::PageRequest,
     },
 };
 
@@ -18,7 +19,7 @@ use crate::{
     operator::license_table::{customer_names, license_table},
     queries,
     ui::{
-        components::{SortDirection, empty_state, link_button, pagination, primary_button},
+        components::{SortDirection, empty_state, link_button, no_matches_so_far, pagination, primary_button},
         inputs::Choice,
         layout::{NavSection, PageLayout},
     },
@@ -74,6 +75,20 @@ impl LicensesQuery {
     fn is_filtered(&self) -> bool {
         self.customer_id.is_some() || self.product_id.is_some() || self.status.is_some()
     }
+
+    /// Whether the status is the only filter. The index of statuses then answers the list, in its own order. In another
+    /// order, all licenses would be read until some have the status, and pages could be empty.
+    fn is_by_status(&self) -> bool {
+        self.status.is_some() && self.customer_id.is_none() && self.product_id.is_none()
+    }
+
+    fn order(&self) -> LicenseOrder {
+        match self.order {
+            _ if self.is_by_status() => LicenseOrder::ByIndex,
+            Some(OldestFirst::Oldest) => LicenseOrder::OldestFirst,
+            None => LicenseOrder::NewestFirst,
+        }
+    }
 }
 
 /// Lists licenses.
@@ -90,7 +105,7 @@ pub(super) async fn handler(
         customer_id: query.customer_id,
         product_id: query.product_id,
         status: query.status,
-        order: if oldest_first { LicenseOrder::OldestFirst } else { LicenseOrder::NewestFirst },
+        order: query.order(),
         ..LicenseFilter::default()
     };
     let found = queries::licenses(&table, &filter, &paging, ctx.now).await?;
@@ -99,20 +114,34 @@ pub(super) async fn handler(
     let reversed = query.url(!oldest_first, "");
     let direction = if oldest_first { SortDirection::Ascending } else { SortDirection::Descending };
     let issue = primary_button(links::NEW_LICENSE_KEY, "Issue license");
+    let url = |cursor: &str| query.url(oldest_first, cursor);
     let content = html! {
         (filter_form(&catalog, &query))
-        @if found.items.is_empty() && found.next_cursor.is_none() {
-            @if query.is_filtered() {
-                (empty_state("No matching licenses", "Try removing a filter.", &link_button(links::LICENSE_KEYS, "Show all")))
-            } @else {
-                (empty_state("No licenses yet", "Licenses you issue or customers claim appear here.", &issue))
-            }
+        @if found.items.is_empty() {
+            (empty_page(&query, &paging, found.next_cursor.as_deref(), &issue))
         } @else {
-            (license_table(&catalog, &found.items, Some(&customers), Some((&reversed, direction))))
-            (pagination(&paging, found.next_cursor.as_deref(), |cursor| query.url(oldest_first, cursor)))
+            @let sort = (!query.is_by_status()).then_some((&*reversed, direction));
+            @if query.is_by_status() { p.muted { "Sorted by expiry, latest first." } }
+            (license_table(&catalog, &found.items, Some(&customers), sort))
+            (pagination(&paging, found.next_cursor.as_deref(), url))
         }
     };
     Ok(PageLayout::new(NavSection::LicenseKeys, "Licenses", content).actions(issue).render(&viewer))
+}
+
+/// Explains an empty page. With several filters, a page can be empty although a later one has matches.
+fn empty_page(query: &LicensesQuery, paging: &PageRequest, next: Option<&str>, issue: &Markup) -> Markup {
+    let url = |cursor: &str| query.url(query.order.is_some(), cursor);
+    match next {
+        Some(next) => no_matches_so_far("Not all licenses have been searched yet.", &url(next), links::LICENSE_KEYS),
+        None if paging.cursor.is_some() => {
+            empty_state("No more licenses", "There are no more matches.", &link_button(&url(""), "First page"))
+        }
+        None if query.is_filtered() => {
+            empty_state("No matching licenses", "Try removing a filter.", &link_button(links::LICENSE_KEYS, "Show all"))
+        }
+        None => empty_state("No licenses yet", "Licenses you issue or customers claim appear here.", issue),
+    }
 }
 
 fn filter_form(catalog: &Catalog, query: &LicensesQuery) -> Markup {

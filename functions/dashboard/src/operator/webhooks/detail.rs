@@ -21,7 +21,10 @@ use super::{
 use crate::{
     links,
     ui::{
-        components::{Tone, banner, copyable, description_list, empty_state, link_button, pagination, section, table},
+        components::{
+            Tone, banner, copyable, description_list, empty_state, link_button, no_matches_so_far, pagination, section,
+            table,
+        },
         format,
         layout::{NavSection, PageLayout},
         notice::Notice,
@@ -55,17 +58,19 @@ pub(super) async fn handler(
     let found = list_deliveries(&store, id, query.status, ctx.now, &paging).await?.ok_or_else(Problem::not_found)?;
     let path = links::webhook(id);
     let status = query.status.map_or("", DeliveryStatus::as_str);
+    let url = |cursor: &str| links::with_query(&path, &[("status", status), ("cursor", cursor)]);
     let content = html! {
         (health_banner(&endpoint))
         (description_list(&details(&endpoint)))
         (section("Deliveries", &html! { @if endpoint.is_active { (action_button(id, WebhookAction::Replay)) } }, &html! {
             (filter_form(&path, query.status))
-            @if found.items.is_empty() && found.next.is_none() {
-                (empty_state("No deliveries", "Deliveries of the last 30 days appear here.", &html! {}))
-            } @else {
-                @if found.items.is_empty() { p.muted { "Nothing on this page matches. Older deliveries may." } }
+            @if !found.items.is_empty() {
                 (delivery_table(&found.items, endpoint.is_active, ctx.now))
-                (pagination(&paging, found.next.as_deref(), |cursor| links::with_query(&path, &[("status", status), ("cursor", cursor)])))
+                (pagination(&paging, found.next.as_deref(), url))
+            } @else if let Some(next) = &found.next {
+                (no_matches_so_far("Older deliveries have not been searched yet.", &url(next), &path))
+            } @else {
+                (empty_state("No deliveries", "Deliveries of the last 30 days appear here.", &html! {}))
             }
         }))
     };
