@@ -52,9 +52,9 @@ pub async fn create_feature(
     source: &EventSource,
     replay: &Replay<'_, Feature>,
 ) -> Result<Feature, CatalogError> {
-    let feature = input.create(source.at)?;
+    let (feature, errors) = input.create(source.at);
     let make = |catalog: &Catalog| {
-        catalog.check_feature(&feature)?;
+        errors.clone().and(catalog.check_feature(&feature))?;
         Ok(feature.clone())
     };
     cache.change_once(table, source, make, |feature| replay.completion(feature)).await

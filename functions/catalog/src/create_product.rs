@@ -52,9 +52,9 @@ pub async fn create_product(
     source: &EventSource,
     replay: &Replay<'_, Product>,
 ) -> Result<Product, CatalogError> {
-    let product = input.create(source.at)?;
+    let (product, errors) = input.create(source.at);
     let make = |catalog: &Catalog| {
-        catalog.check_product(&product)?;
+        errors.clone().and(catalog.check_product(&product))?;
         Ok(product.clone())
     };
     cache.change_once(table, source, make, |product| replay.completion(product)).await

@@ -61,9 +61,9 @@ pub async fn create_tier(
     source: &EventSource,
     replay: &Replay<'_, TierResource>,
 ) -> Result<TierResource, CatalogError> {
-    let tier = input.create(source.at)?;
+    let (tier, errors) = input.create(source.at);
     let make = |catalog: &Catalog| {
-        catalog.check_tier(&tier)?;
+        errors.clone().and(catalog.check_tier(&tier))?;
         Ok(TierResource::new(catalog, tier.clone()))
     };
     cache.change_once(table, source, make, |tier| replay.completion(tier)).await

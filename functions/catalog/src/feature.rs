@@ -83,19 +83,19 @@ impl<Product, Key, Kind> FeatureInput<Product, Key, Kind> {
 }
 
 impl FeatureInput {
-    /// Returns the new feature.
-    pub(crate) fn create(&self, now: Timestamp) -> Result<Feature, ValidationErrors> {
+    /// Returns the new feature, with the errors of its fields.
+    pub(crate) fn create(&self, now: Timestamp) -> (Feature, ValidationErrors) {
         let id = IdGenerator::new(now).generate();
         let feature = self.to_feature((id, self.product_id, self.key.clone(), self.kind), now, now);
         let mut errors = ValidationErrors::default();
         feature.check(&mut errors);
-        errors.into_result().map(|()| feature)
+        (feature, errors)
     }
 }
 
 impl ReplaceFeatureInput {
-    /// Returns the feature that replaces `current`.
-    pub(crate) fn replace(&self, current: &Feature, now: Timestamp) -> Result<Feature, ValidationErrors> {
+    /// Returns the feature that replaces `current`, with the errors of its fields.
+    pub(crate) fn replace(&self, current: &Feature, now: Timestamp) -> (Feature, ValidationErrors) {
         let immutable = (current.id, current.product_id, current.key.clone(), current.kind);
         let feature = self.to_feature(immutable, current.created_at, now);
         let mut errors = ValidationErrors::default();
@@ -103,6 +103,6 @@ impl ReplaceFeatureInput {
         check_unchanged(&mut errors, "/key", self.key.as_deref(), &current.key);
         check_unchanged(&mut errors, "/kind", self.kind.as_deref(), current.kind.as_str());
         feature.check(&mut errors);
-        errors.into_result().map(|()| feature)
+        (feature, errors)
     }
 }

@@ -67,22 +67,22 @@ impl<Code> ProductInput<Code> {
 }
 
 impl ProductInput {
-    /// Returns the new product.
-    pub(crate) fn create(&self, now: Timestamp) -> Result<Product, ValidationErrors> {
+    /// Returns the new product, with the errors of its fields.
+    pub(crate) fn create(&self, now: Timestamp) -> (Product, ValidationErrors) {
         let product = self.to_product(IdGenerator::new(now).generate(), self.code.clone(), now, now);
         let mut errors = ValidationErrors::default();
         product.check(&mut errors);
-        errors.into_result().map(|()| product)
+        (product, errors)
     }
 }
 
 impl ReplaceProductInput {
-    /// Returns the product that replaces `current`.
-    pub(crate) fn replace(&self, current: &Product, now: Timestamp) -> Result<Product, ValidationErrors> {
+    /// Returns the product that replaces `current`, with the errors of its fields.
+    pub(crate) fn replace(&self, current: &Product, now: Timestamp) -> (Product, ValidationErrors) {
         let product = self.to_product(current.id, current.code.clone(), current.created_at, now);
         let mut errors = ValidationErrors::default();
         check_unchanged(&mut errors, "/code", self.code.as_deref(), &current.code);
         product.check(&mut errors);
-        errors.into_result().map(|()| product)
+        (product, errors)
     }
 }

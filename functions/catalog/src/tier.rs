@@ -214,20 +214,40 @@ impl<Product, Code> TierInput<Product, Code> {
 }
 
 impl TierInput {
-    /// Returns the new tier.
-    pub(crate) fn create(&self, now: Timestamp) -> Result<Tier, ValidationErrors> {
+    /// Checks a new tier without adding it to the catalog.
+    ///
+    /// # Errors
+    ///
+    /// All errors that [`create_tier`](crate::create_tier::create_tier) would return for this catalog.
+    pub fn check(&self, catalog: &Catalog, now: Timestamp) -> Result<(), ValidationErrors> {
+        let (tier, errors) = self.create(now);
+        errors.and(catalog.check_tier(&tier))
+    }
+
+    /// Returns the new tier, with the errors of its fields.
+    pub(crate) fn create(&self, now: Timestamp) -> (Tier, ValidationErrors) {
         let id = IdGenerator::new(now).generate();
         let immutable = (id, self.product_id, self.code.clone(), self.seat_unit.unwrap_or_default());
         let tier = self.to_tier(immutable, now, now);
         let mut errors = ValidationErrors::default();
         tier.check(&mut errors);
-        errors.into_result().map(|()| tier)
+        (tier, errors)
     }
 }
 
 impl ReplaceTierInput {
-    /// Returns the tier that replaces `current`.
-    pub(crate) fn replace(&self, current: &Tier, now: Timestamp) -> Result<Tier, ValidationErrors> {
+    /// Checks the tier that would replace `current`, without replacing it.
+    ///
+    /// # Errors
+    ///
+    /// All errors that [`update_tier`](crate::update_tier::update_tier) would return for this catalog.
+    pub fn check(&self, current: &Tier, catalog: &Catalog, now: Timestamp) -> Result<(), ValidationErrors> {
+        let (tier, errors) = self.replace(current, now);
+        errors.and(catalog.check_tier(&tier))
+    }
+
+    /// Returns the tier that replaces `current`, with the errors of its fields.
+    pub(crate) fn replace(&self, current: &Tier, now: Timestamp) -> (Tier, ValidationErrors) {
         let immutable = (current.id, current.product_id, current.code.clone(), current.seat_unit);
         let tier = self.to_tier(immutable, current.created_at, now);
         let mut errors = ValidationErrors::default();
@@ -235,7 +255,7 @@ impl ReplaceTierInput {
         check_unchanged(&mut errors, "/code", self.code.as_deref(), &current.code);
         check_unchanged(&mut errors, "/seat_unit", self.seat_unit.map(SeatUnit::as_str), current.seat_unit.as_str());
         tier.check(&mut errors);
-        errors.into_result().map(|()| tier)
+        (tier, errors)
     }
 }
 
@@ -253,7 +273,7 @@ mod tests {
 
     fn parse(more: &str) -> Result<Tier, serde_json::Error> {
         let input: TierInput = serde_json::from_str(&format!("{MINIMAL_REQUEST}{more}}}"))?;
-        Ok(input.create(Timestamp::UNIX_EPOCH).unwrap())
+        Ok(input.create(Timestamp::UNIX_EPOCH).0)
     }
 
     #[test]

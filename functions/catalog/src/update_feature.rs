@@ -109,8 +109,8 @@ pub async fn update_feature(
     let make = |catalog: &Catalog| {
         let current = catalog.features.get(&id).ok_or(CatalogError::NotFound)?;
         if_match.check(current)?;
-        let feature = changes.apply(current)?.replace(current, source.at)?;
-        catalog.check_feature(&feature)?;
+        let (feature, errors) = changes.apply(current)?.replace(current, source.at);
+        errors.and(catalog.check_feature(&feature))?;
         Ok(feature)
     };
     cache.change(table, source, make).await

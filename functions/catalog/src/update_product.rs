@@ -112,8 +112,8 @@ pub async fn update_product(
     let make = |catalog: &Catalog| {
         let current = catalog.products.get(&id).ok_or(CatalogError::NotFound)?;
         if_match.check(current)?;
-        let product = changes.apply(current)?.replace(current, source.at)?;
-        catalog.check_product(&product)?;
+        let (product, errors) = changes.apply(current)?.replace(current, source.at);
+        errors.and(catalog.check_product(&product))?;
         Ok(product)
     };
     cache.change_with_metadata(table, MetadataOwner::Product(id), source, make).await

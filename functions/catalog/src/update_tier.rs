@@ -115,8 +115,8 @@ pub async fn update_tier(
         let current = catalog.tiers.get(&id).ok_or(CatalogError::NotFound)?;
         let resource = TierResource::new(catalog, current.clone());
         if_match.check(&resource)?;
-        let tier = changes.apply(&resource)?.replace(current, source.at)?;
-        catalog.check_tier(&tier)?;
+        let (tier, errors) = changes.apply(&resource)?.replace(current, source.at);
+        errors.and(catalog.check_tier(&tier))?;
         Ok(TierResource::new(catalog, tier))
     };
     cache.change_with_metadata(table, MetadataOwner::Tier(id), source, make).await

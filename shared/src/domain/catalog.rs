@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 pub use self::{
     features::{EntitlementKind, FeatureLimits, Grant, MAX_LIMIT, TierFeature, check_limit},
-    fields::{DEFAULT_OFFLINE_GRACE, DEFAULT_TOKEN_TTL, check_seats, check_unchanged, is_code},
+    fields::{DEFAULT_OFFLINE_GRACE, DEFAULT_TOKEN_TTL, MAX_PRICE, check_seats, check_unchanged, is_code},
     reorder::reorder,
 };
 use super::{
@@ -312,16 +312,11 @@ impl Catalog {
         let mut errors = ValidationErrors::default();
         errors.0.extend(self.check_inclusion(tier).err());
         self.check_features(&mut errors, tier);
-        errors.into_result()?;
         let taken = |other: &Tier| other.product_id == tier.product_id && other.code == tier.code;
         if self.tiers.values().any(|other| other.id != tier.id && taken(other)) {
-            return Err(FieldError::at(
-                "/code",
-                FieldErrorCode::CodeTaken,
-                "already used by another tier of this product",
-            )
-            .into());
+            errors.push("/code", FieldErrorCode::CodeTaken, "already used by another tier of this product");
         }
+        errors.into_result()?;
         Ok(self.check_token_size_for_tier(tier)?)
     }
 
@@ -545,6 +540,11 @@ pub(super) mod tests {
         assert_eq!(errors(&tier(1, Some(8), &[])), [at("/includes_tier_id", FieldErrorCode::InvalidValue)]);
         let duplicate = Tier { code: "t1".to_owned(), ..tier(3, None, &[]) };
         assert_eq!(errors(&duplicate), [at("/code", FieldErrorCode::CodeTaken)]);
+        let duplicate = Tier { feature_ids: vec![id(2)], ..duplicate };
+        assert_eq!(
+            errors(&duplicate),
+            [at("/feature_ids/0", FieldErrorCode::FeatureOfOtherProduct), at("/code", FieldErrorCode::CodeTaken)]
+        );
         let unknown_product = Tier { product_id: id(5), ..tier(3, Some(2), &[1]) };
         assert_eq!(errors(&unknown_product), [at("/product_id", FieldErrorCode::InvalidValue)]);
     }

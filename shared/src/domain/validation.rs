@@ -89,6 +89,22 @@ impl ValidationErrors {
         self.check(is_valid, pointer, rule);
     }
 
+    /// Returns these errors together with those of another check, without those inside a field that has an error itself, such
+    /// as a list that is too long.
+    ///
+    /// # Errors
+    ///
+    /// All of them, if there are any.
+    pub fn and(mut self, checked: Result<(), impl Into<Self>>) -> Result<(), Self> {
+        let mut others = checked.err().map(Into::into).unwrap_or_default().0;
+        let is_inside = |error: &FieldError, field: &FieldError| {
+            error.pointer.strip_prefix(&field.pointer).is_some_and(|rest| rest.starts_with('/'))
+        };
+        others.retain(|error| !self.0.iter().any(|field| is_inside(error, field)));
+        self.0.extend(others);
+        self.into_result()
+    }
+
     /// Returns an error if any was added.
     pub fn into_result(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }

@@ -45,6 +45,12 @@ impl FormPage {
         self.form.request_body(data)
     }
 
+    /// The body of the API request with neutral values in place of those that can't be converted to the types of their
+    /// inputs, to find the errors of the other values; `None` if all can be converted.
+    pub(crate) fn neutral_body(&self, data: &FormData) -> Option<Value> {
+        self.form.neutral_body(data)
+    }
+
     /// Renders the page.
     pub(crate) fn render(self, viewer: &Viewer) -> Response {
         let form = self.form.render(&viewer.session);

@@ -138,6 +138,20 @@ pub(crate) fn currency_digits(currency: &str) -> u32 {
     }
 }
 
+/// The rule of an amount input: what is allowed in a currency.
+pub(crate) fn amount_rule(currency: &str) -> String {
+    if currency.len() != 3 {
+        return "Enter an amount, such as 19.90.".to_owned();
+    }
+    match currency_digits(currency) {
+        0 => format!("Enter an amount in {currency} without decimals, such as 1990."),
+        digits => {
+            let example = decimal_amount(199 * 10_i64.pow(digits - 1), currency);
+            format!("Enter an amount in {currency} with at most {digits} decimals, such as {example}.")
+        }
+    }
+}
+
 /// The symbol of a currency in English text, if it has an unambiguous one.
 fn currency_symbol(currency: &str) -> Option<&'static str> {
     Some(match currency {

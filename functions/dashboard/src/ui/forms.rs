@@ -68,9 +68,30 @@ impl Form {
         request_body(data, &self.inputs)
     }
 
+    /// The body of the API request with neutral values in place of those that can't be converted to the types of their
+    /// inputs; `None` if all can be converted.
+    pub(super) fn neutral_body(&self, data: &FormData) -> Option<Value> {
+        let invalid = conversion_errors(&self.submitted(data), data);
+        let is_invalid = |input: &&Input| invalid.iter().any(|error| is_error_of(error, input.name));
+        let mut body = self.request_body(data);
+        let mut is_neutral = false;
+        for input in self.inputs.iter().filter(is_invalid) {
+            if let Some(value) = input.neutral_value() {
+                body[input.name] = value;
+                is_neutral = true;
+            }
+        }
+        is_neutral.then_some(body)
+    }
+
+    /// The inputs with the submitted values.
+    fn submitted(&self, data: &FormData) -> Vec<Input> {
+        self.inputs.iter().map(|input| input.clone().with_submitted(data)).collect()
+    }
+
     /// Renders the form.
     pub(super) fn render(&self, session: &Session) -> Markup {
-        self.render_with(session, None)
+        self.render_with(session, None, &[])
     }
 
     /// Renders the form with the submitted values.
@@ -81,16 +102,24 @@ impl Form {
 
     /// Renders the form with the submitted values and the reason why they were rejected.
     pub(super) fn render_error(self, session: &Session, data: &FormData, problem: &Problem) -> Markup {
-        let inputs = self.inputs.into_iter().map(|input| input.with_submitted(data)).collect();
-        Self { inputs, ..self }.render_with(session, Some(problem))
+        let inputs = self.submitted(data);
+        let mut errors = conversion_errors(&inputs, data);
+        // The error of a value that can't be converted replaces the API's.
+        let is_other = |error: &&InputError| {
+            let own = inputs.iter().find(|input| is_error_of(error, input.name));
+            own.is_none_or(|input| !errors.iter().any(|error| is_error_of(error, input.name)))
+        };
+        let others: Vec<_> =
+            problem.errors.iter().filter(is_other).map(|error| with_rule(error.clone(), &inputs)).collect();
+        errors.extend(others);
+        Self { inputs, ..self }.render_with(session, Some(problem), &errors)
     }
 
-    fn render_with(&self, session: &Session, problem: Option<&Problem>) -> Markup {
-        let errors = problem.map_or(&[][..], |problem| &problem.errors);
+    fn render_with(&self, session: &Session, problem: Option<&Problem>, errors: &[InputError]) -> Markup {
         html! {
             form.form method="post" action=(self.action) enctype=[self.is_multipart.then_some("multipart/form-data")] {
                 (hidden_fields(session))
-                @if let Some(problem) = problem { (self.error_summary(problem)) }
+                @if let Some(problem) = problem { (self.error_summary(problem, errors)) }
                 @for input in &self.inputs { (input.render(&input_errors(input, errors))) }
                 div.form-actions {
                     button.button.(if self.is_destructive { "danger" } else { "primary" }) { (self.submit_label) }
@@ -102,12 +131,12 @@ impl Form {
     }
 
     /// The errors above the inputs. It receives the focus, so that screen readers announce it.
-    fn error_summary(&self, problem: &Problem) -> Markup {
+    fn error_summary(&self, problem: &Problem, errors: &[InputError]) -> Markup {
         let visible: Vec<_> = self.inputs.iter().filter(|input| !matches!(input.kind, InputKind::Hidden)).collect();
-        let invalid: Vec<_> = visible.iter().map(|input| (input, input_errors(input, &problem.errors))).collect();
+        let invalid: Vec<_> = visible.iter().map(|input| (input, input_errors(input, errors))).collect();
         let invalid: Vec<_> = invalid.into_iter().filter(|(_, errors)| !errors.is_empty()).collect();
         let is_other = |error: &&InputError| !visible.iter().any(|input| is_error_of(error, input.name));
-        let other: Vec<_> = problem.errors.iter().filter(is_other).collect();
+        let other: Vec<_> = errors.iter().filter(is_other).collect();
         let explanation = match problem.code {
             Code::IdempotencyKeyReused => {
                 Some("This form was already submitted with other values. Submit it again to apply these as well.")
@@ -122,7 +151,7 @@ impl Form {
                     @if let Some(text) = explanation {
                         p { (text) }
                     } @else {
-                        @if invalid.is_empty() && other.is_empty() { p { (sentence(&problem.detail)) } }
+                        @if errors.is_empty() || (problem.errors.is_empty() && problem.code != Code::InvalidValue) { p { (sentence(&problem.detail)) } }
                         @for error in other { p { (sentence(&error.detail)) } }
                         @if !invalid.is_empty() {
                             p { "Please fix the following:" }
@@ -135,13 +164,33 @@ impl Form {
     }
 }
 
-/// The errors of an input, as sentences.
-fn input_errors(input: &Input, errors: &[InputError]) -> Vec<String> {
-    let errors: Vec<_> = errors.iter().filter(|error| is_error_of(error, input.name)).collect();
-    match input.conversion_error() {
-        Some(error) if !errors.is_empty() => vec![error],
-        _ => errors.into_iter().map(|error| sentence(&error.detail)).collect(),
+/// The errors of submitted values that are missing, or not of the types of their inputs.
+fn conversion_errors(inputs: &[Input], data: &FormData) -> Vec<InputError> {
+    let shown = inputs.iter().filter(|input| input.is_shown(data));
+    let errors = shown.filter_map(|input| Some((input.name, input.conversion_error()?)));
+    errors.map(|(name, error)| InputError::at(format!("/{name}"), Code::InvalidValue, error)).collect()
+}
+
+/// Replaces the API's error of an invalid value with the rule of its input, if the input has one.
+fn with_rule(error: InputError, inputs: &[Input]) -> InputError {
+    let input = inputs.iter().find(|input| is_error_of(&error, input.name));
+    let rule = input.map_or("", |input| input.rule);
+    if rule.is_empty() || error.code != Code::InvalidValue {
+        return error;
     }
+    InputError { detail: rule.to_owned(), ..error }
+}
+
+/// The errors of an input, as sentences, each once.
+fn input_errors(input: &Input, errors: &[InputError]) -> Vec<String> {
+    let mut sentences: Vec<String> = Vec::new();
+    for error in errors.iter().filter(|error| is_error_of(error, input.name)) {
+        let text = sentence(&error.detail);
+        if !sentences.contains(&text) {
+            sentences.push(text);
+        }
+    }
+    sentences
 }
 
 /// The hidden fields of every form: the session's CSRF token and a new idempotency key.

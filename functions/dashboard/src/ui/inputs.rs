@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
-use shared::domain::time::parse_time;
+use serde_json::{Value, json};
+use shared::domain::{catalog::MAX_PRICE, time::parse_time};
 
 use super::{
     format, icons,
     limits::{self, LimitRow},
-    parse::{offset_field, parse_date_time, parse_minor_units},
+    parse::{offset_field, parse_date_time, parse_price},
 };
 use crate::form_data::{FormData, VERSION_FIELD, version_of};
 
@@ -31,6 +32,8 @@ pub(crate) struct Input {
     empty_link: Option<(String, &'static str)>,
     /// The error if no checkbox is selected.
     none_selected: &'static str,
+    /// The error of an invalid value, instead of the API's, which describes the JSON field.
+    pub(super) rule: &'static str,
 }
 
 /// The type of an input.
@@ -49,9 +52,9 @@ pub(crate) enum InputKind {
         min: i64,
         max: i64,
     },
-    /// An amount of money with this number of decimal digits.
+    /// An amount of money in this currency.
     Money {
-        digits: u32,
+        currency: String,
     },
     /// A date and time. The value is rendered in UTC. A hidden field has its UTC offset: the script converts both to the
     /// browser's time zone, and names it in the label.
@@ -110,6 +113,7 @@ impl Input {
             visible_when: "",
             empty_link: None,
             none_selected: "",
+            rule: "",
         }
     }
 
@@ -129,8 +133,8 @@ impl Input {
         Self::new(name, label, InputKind::Number { min, max })
     }
 
-    pub(crate) fn money(name: &'static str, label: &'static str, digits: u32) -> Self {
-        Self::new(name, label, InputKind::Money { digits })
+    pub(crate) fn money(name: &'static str, label: &'static str, currency: &str) -> Self {
+        Self::new(name, label, InputKind::Money { currency: currency.to_owned() })
     }
 
     pub(crate) fn date_time(name: &'static str, label: &'static str) -> Self {
@@ -221,6 +225,11 @@ impl Input {
         Self { none_selected: error, ..self }
     }
 
+    /// Sets the error of an invalid value: what is allowed.
+    pub(crate) fn rule(self, rule: &'static str) -> Self {
+        Self { rule, ..self }
+    }
+
     /// Replaces the values with the submitted ones. Hidden inputs keep theirs.
     pub(crate) fn with_submitted(self, form: &FormData) -> Self {
         if matches!(self.kind, InputKind::Hidden) {
@@ -245,8 +254,13 @@ impl Input {
         self.values.first().map_or("", String::as_str)
     }
 
-    /// The error of a value that can't be converted to the input's type. It replaces the API's error, which describes
-    /// the JSON field.
+    /// Whether the input was shown with these submitted values.
+    pub(super) fn is_shown(&self, data: &FormData) -> bool {
+        self.visible_when.split_once('=').is_none_or(|(name, value)| data.get(name) == value)
+    }
+
+    /// The error of a value that is missing, or not of the input's type: what is allowed. It replaces the API's error, which
+    /// describes the JSON field.
     pub(crate) fn conversion_error(&self) -> Option<String> {
         let text = self.first_value();
         // An input that is shown only with another one's value is required then.
@@ -255,25 +269,51 @@ impl Input {
             InputKind::Checkboxes(_) => !self.values.is_empty() || self.none_selected.is_empty(),
             InputKind::Limits(rows) => rows.iter().all(LimitRow::is_valid),
             _ if text.is_empty() => !required,
+            InputKind::Text { max_length } | InputKind::Multiline { max_length } => {
+                text.chars().count() <= *max_length as usize
+            }
             InputKind::Number { min, max } => text.parse().is_ok_and(|number| (*min..=*max).contains(&number)),
-            InputKind::Money { digits } => parse_minor_units(text, *digits).is_some(),
+            InputKind::Money { currency } => parse_price(text, currency).is_some_and(|amount| amount <= MAX_PRICE),
             InputKind::DateTime => parse_date_time(text, "").is_some(),
             _ => true,
         };
+        (!is_valid).then(|| self.allowed_values(required))
+    }
+
+    /// Says what is allowed.
+    fn allowed_values(&self, required: bool) -> String {
+        let text = self.first_value();
         let blank = if required { "" } else { ", or leave blank" };
-        let error = match &self.kind {
+        match &self.kind {
             InputKind::Checkboxes(_) => self.none_selected.to_owned(),
             InputKind::Limits(_) => limits::ERROR.to_owned(),
             InputKind::Number { min, max } => {
                 let [min, max] = [min, max].map(|limit| format::number(limit.unsigned_abs()));
                 format!("Enter a whole number from {min} to {max}{blank}.")
             }
-            InputKind::Money { digits: 0 } => "Enter an amount without decimals, such as 1990.".to_owned(),
-            InputKind::Money { .. } => "Enter an amount, such as 19.90.".to_owned(),
+            InputKind::Money { currency } if parse_price(text, currency).is_some() => {
+                format!("Enter at most {}.", format::price(MAX_PRICE, currency))
+            }
+            InputKind::Money { currency } => format::amount_rule(currency),
             InputKind::DateTime => "Choose a date and time.".to_owned(),
+            InputKind::Text { max_length } | InputKind::Multiline { max_length } if !text.is_empty() => {
+                format!("Use at most {} characters.", format::number((*max_length).into()))
+            }
             _ => "This field is required.".to_owned(),
-        };
-        (!is_valid).then_some(error)
+        }
+    }
+
+    /// A valid value in place of one that can't be converted to the input's type, so that the other values of the form
+    /// can be checked. `None` for inputs whose values need no conversion.
+    pub(super) fn neutral_value(&self) -> Option<Value> {
+        match &self.kind {
+            // The largest number, because other numbers of a form have to be smaller.
+            InputKind::Number { max, .. } => Some(json!(max)),
+            InputKind::Money { .. } => Some(json!(0)),
+            InputKind::DateTime => Some(Value::Null),
+            InputKind::Limits(_) => Some(json!({})),
+            _ => None,
+        }
     }
 
     /// Renders the input with its label, hint and errors.
@@ -423,15 +463,32 @@ mod tests {
             let text = "Enter a whole number from 1 to 100,000, or leave blank.";
             assert_eq!(error(seats(), value).as_deref(), Some(text), "{value}");
         }
-        let price = || Input::money("monthly_price", "Monthly price", 2).required();
-        assert_eq!(error(price(), "19.90"), None);
-        assert_eq!(error(price(), "19.999").as_deref(), Some("Enter an amount, such as 19.90."));
+        let price = |currency| Input::money("monthly_price", "Monthly price", currency).required();
+        for (currency, value, expected) in [
+            ("EUR", "19.90", None),
+            ("EUR", "19.999", Some("Enter an amount in EUR with at most 2 decimals, such as 19.90.")),
+            ("EUR", "", Some("Enter an amount in EUR with at most 2 decimals, such as 19.90.")),
+            ("KWD", "19.999", None),
+            ("KWD", "abc", Some("Enter an amount in KWD with at most 3 decimals, such as 19.900.")),
+            ("JPY", "1990", None),
+            ("JPY", "19.90", Some("Enter an amount in JPY without decimals, such as 1990.")),
+            ("EURO", "abc", Some("Enter an amount, such as 19.90.")),
+            ("EUR", "90071992547409", None),
+            ("EUR", "90071992547409.91", None),
+            ("EUR", "90071992547409.92", Some("Enter at most €90,071,992,547,409.91.")),
+            ("EUR", "999999999999999", Some("Enter at most €90,071,992,547,409.91.")),
+        ] {
+            assert_eq!(error(price(currency), value).as_deref(), expected, "{currency} {value}");
+        }
         let date_time = Input::date_time("at", "At");
         assert_eq!(error(date_time.clone(), "2027-01-15T12:00"), None);
         let submitted = FormData::parse(b"at=2027-01-15T00:30&at_offset=%2B02:00");
         assert_eq!(date_time.clone().with_submitted(&submitted).first_value(), "2027-01-14T22:30");
         assert_eq!(error(date_time, "soon").as_deref(), Some("Choose a date and time."));
-        assert_eq!(error(Input::text("name", "Name", 9).required(), "").as_deref(), Some("This field is required."));
+        let name = || Input::text("name", "Name", 9).required();
+        assert_eq!(error(name(), "").as_deref(), Some("This field is required."));
+        assert_eq!(error(name(), "äöüäöüäöüä").as_deref(), Some("Use at most 9 characters."));
+        assert_eq!(error(name(), "äöüäöüäöü"), None);
         let group = Input::checkboxes("scopes", "Scopes", Vec::new());
         assert_eq!(group.clone().conversion_error(), None);
         assert_eq!(group.none_selected("Select one.").conversion_error().as_deref(), Some("Select one."));

@@ -3,6 +3,8 @@
 use jiff::{Timestamp, civil::Date};
 use shared::domain::time::parse_time;
 
+use super::format::currency_digits;
+
 /// The length of a `datetime-local` value without seconds, which browsers omit if they are zero.
 const LENGTH_WITHOUT_SECONDS: usize = "2027-01-15T12:00".len();
 
@@ -26,8 +28,12 @@ pub(crate) fn start_of_day(day: Date, offset: &str) -> Option<Timestamp> {
     parse_time(&parse_date_time(&format!("{day}T00:00:00"), offset)?).ok()
 }
 
-/// Parses an amount, such as `19` or `19.90`, into the currency's minor unit.
-pub(crate) fn parse_minor_units(text: &str, digits: u32) -> Option<i64> {
+/// Parses an amount in a currency, such as `19` or `19.90`, into its minor unit.
+pub(crate) fn parse_price(text: &str, currency: &str) -> Option<i64> {
+    parse_minor_units(text, currency_digits(currency))
+}
+
+fn parse_minor_units(text: &str, digits: u32) -> Option<i64> {
     let (whole, part) = text.split_once(['.', ',']).unwrap_or((text, ""));
     let digits = usize::try_from(digits).ok()?;
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

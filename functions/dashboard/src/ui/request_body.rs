@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     inputs::{Input, InputKind},
-    parse::{offset_field, parse_date_time, parse_minor_units},
+    parse::{offset_field, parse_date_time, parse_price},
 };
 use crate::form_data::{FormData, VERSION_FIELD};
 
@@ -30,7 +30,7 @@ fn json_value(data: &FormData, input: &Input) -> Option<Value> {
         InputKind::Checkboxes(_) => Some(data.all(input.name).map(Value::from).collect()),
         _ if text.is_empty() && !input.required => absent(),
         InputKind::Number { .. } => Some(text.parse::<i64>().map_or_else(|_| text.into(), Value::from)),
-        InputKind::Money { digits } => Some(parse_minor_units(text, *digits).map_or_else(|| text.into(), Value::from)),
+        InputKind::Money { currency } => Some(parse_price(text, currency).map_or_else(|| text.into(), Value::from)),
         InputKind::DateTime => {
             let time = parse_date_time(text, data.get(&offset_field(input.name)));
             Some(time.unwrap_or_else(|| text.to_owned()).into())

@@ -6,7 +6,7 @@ use super::{EntitlementKind, Feature, Product, SeatUnit, Tier};
 use crate::domain::{FieldErrorCode, ValidationErrors};
 
 /// The maximum price in minor units: the largest integer that every JSON implementation represents exactly.
-const MAX_PRICE: i64 = (1 << 53) - 1;
+pub const MAX_PRICE: i64 = (1 << 53) - 1;
 /// The maximum number of seats of a tier or license key with a limit.
 const MAX_SEATS: u32 = 100_000;
 /// The maximum number of features that a tier lists itself. It keeps the item well below DynamoDB's limit of 400 KB.

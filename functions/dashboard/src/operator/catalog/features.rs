@@ -84,7 +84,10 @@ fn inputs(feature: Option<&Feature>) -> Vec<Input> {
         inputs.extend([
             Input::text("key", "Key", 64)
                 .required()
-                .hint("Used in tokens, for example “export.pdf”. Can't be changed later."),
+                .hint("Used in tokens, for example “export.pdf”. Can't be changed later.")
+                .rule(
+                    "Use 1–64 lowercase letters, digits, dots, hyphens or underscores; start with a letter or digit.",
+                ),
             Input::select("kind", "Kind", kind_choices()).required().hint("Can't be changed later."),
         ]);
     }

@@ -13,6 +13,9 @@ pub(super) struct CreatedItem<I> {
     pub(super) id: I,
 }
 
+/// What codes of products and tiers may be.
+pub(super) const CODE_RULE: &str = "Use 2–40 lowercase letters, digits or hyphens; start with a letter or digit.";
+
 /// Reads the catalog from the table instead of the cache, so that operators see their changes at once.
 pub(super) async fn read_catalog(table: &Table) -> Result<Catalog, Problem> {
     Ok(table.catalog().await?.catalog)

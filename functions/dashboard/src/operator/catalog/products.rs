@@ -14,7 +14,7 @@ use shared::{
 
 use super::{
     deactivate::{self, Affected, CONFIRMED},
-    items::{features_of, find_product, next_sort_order, read_catalog, sorted_products, tiers_of},
+    items::{CODE_RULE, features_of, find_product, next_sort_order, read_catalog, sorted_products, tiers_of},
     list_notice::list_notice,
     product_page::product_form,
 };
@@ -92,7 +92,7 @@ fn inputs(product: Option<&Product>) -> Vec<Input> {
         inputs.push(Input::text("code", "Code", 40).required().hint(
             "Prefixes every license key and is the token audience. Lowercase letters, digits and hyphens. Can't be \
              changed later.",
-        ));
+        ).rule(CODE_RULE));
     }
     inputs.extend([
         Input::text("name", "Name", 200).required().optional_value(product.map(|product| &*product.name)),

@@ -1,17 +1,20 @@
 //! Pricing tiers.
 
 use axum::{extract::State, response::Response};
-use catalog::tier::TierResource;
+use catalog::tier::{ReplaceTierInput, TierInput, TierResource};
 use maud::html;
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use shared::{
-    domain::{BillingPeriod, Catalog, EntitlementKind, Feature, Product, ProductId, SeatUnit, Tier, TierId},
-    http::{ListQuery, PathId, Problem},
+    domain::{
+        BillingPeriod, Catalog, EntitlementKind, Feature, Product, ProductId, SeatUnit, Tier, TierId, ValidationErrors,
+    },
+    http::{ListQuery, PathId, Problem, RequestContext, extractors::parse_json},
     store::{Table, catalog::MetadataOwner},
 };
 
 use super::{
-    items::{CreatedItem, features_of, find_product, next_sort_order, read_catalog, tiers_of},
+    items::{CODE_RULE, CreatedItem, features_of, find_product, next_sort_order, read_catalog, tiers_of},
     list_notice::list_notice,
     product_page::{ProductTab, features_path, product_form, product_page},
 };
@@ -98,7 +101,10 @@ fn inputs(catalog: &Catalog, product: ProductId, tier: Option<&Tier>, currency: 
     let mut inputs = Vec::new();
     if tier.is_none() {
         inputs.push(
-            Input::text("code", "Code", 40).required().hint("Identifies this tier in tokens. Can't be changed later."),
+            Input::text("code", "Code", 40)
+                .required()
+                .hint("Identifies this tier in tokens. Can't be changed later.")
+                .rule(CODE_RULE),
         );
     }
     inputs.extend([
@@ -148,12 +154,15 @@ fn inputs(catalog: &Catalog, product: ProductId, tier: Option<&Tier>, currency: 
         Input::text("currency", "Currency", 3)
             .required()
             .value(currency)
-            .hint("Three-letter ISO code, for example EUR."),
-        Input::money("monthly_price", "Monthly price", format::currency_digits(currency))
+            .hint("Three-letter ISO code, for example EUR.")
+            .rule("Enter a three-letter currency code, such as EUR."),
+        Input::money("monthly_price", "Monthly price", currency)
             .required()
+            .hint("0 for free.")
             .optional_value(tier.map(|tier| format::decimal_amount(tier.monthly_price, currency))),
-        Input::money("annual_price", "Annual price", format::currency_digits(currency))
+        Input::money("annual_price", "Annual price", currency)
             .required()
+            .hint("0 for free.")
             .optional_value(tier.map(|tier| format::decimal_amount(tier.annual_price, currency))),
         Input::select("billing_period", "License term", term_choices())
             .required()
@@ -250,20 +259,37 @@ pub(super) async fn create(
     Operator(viewer): Operator,
     State(table): State<Table>,
     api: Api,
+    ctx: RequestContext,
     PathId(id): PathId<ProductId>,
     data: FormData,
 ) -> Result<Response, Problem> {
     let catalog = read_catalog(&table).await?;
     let currency = submitted_currency(&data);
     let page = new_page(&catalog, find_product(&catalog, id)?, &currency);
-    let mut body = page.request_body(&data);
-    body["currency"] = currency.into();
-    body["product_id"] = id.to_string().into();
-    body["sort_order"] = next_sort_order(tiers_of(&catalog, id).last().map(|last| last.sort_order)).into();
+    let complete = |mut body: Value| {
+        body["currency"] = currency.as_str().into();
+        body["product_id"] = id.to_string().into();
+        body["sort_order"] = next_sort_order(tiers_of(&catalog, id).last().map(|last| last.sort_order)).into();
+        body
+    };
+    if let Some(body) = page.neutral_body(&data) {
+        let problem = other_errors(&complete(body), |input: TierInput| input.check(&catalog, ctx.now));
+        return Ok(page.render_error(&viewer, &data, &problem));
+    }
+    let body = complete(page.request_body(&data));
     Ok(match api.post::<CreatedItem<TierId>>("/api/v1.0/pricing-tiers", &data, &body).await {
         Ok(created) => Notice::TierCreated.redirect_to_list(&links::product(id), &created.id),
         Err(problem) => page.render_error(&viewer, &data, &problem),
     })
+}
+
+/// The problem of a submission with values that can't be converted: the errors of its other values, with which the form
+/// shows those of conversion.
+fn other_errors<T: DeserializeOwned>(body: &Value, check: impl FnOnce(T) -> Result<(), ValidationErrors>) -> Problem {
+    match parse_json(body.to_string().as_bytes()) {
+        Ok(input) => check(input).err().unwrap_or_default().into(),
+        Err(problem) => problem,
+    }
 }
 
 fn submitted_currency(data: &FormData) -> String {
@@ -300,6 +326,7 @@ pub(super) async fn update(
     Operator(viewer): Operator,
     State(table): State<Table>,
     api: Api,
+    ctx: RequestContext,
     PathId(id): PathId<TierId>,
     data: FormData,
 ) -> Result<Response, Problem> {
@@ -307,10 +334,17 @@ pub(super) async fn update(
     let tier = find_tier(&catalog, id)?;
     let currency = submitted_currency(&data);
     let page = edit_page(&catalog, tier, &currency)?;
-    let mut body = page.request_body(&data);
-    body["currency"] = currency.into();
-    body["sort_order"] = tier.sort_order.into();
-    body["metadata"] = json!(tier.metadata);
+    let complete = |mut body: Value| {
+        body["currency"] = currency.as_str().into();
+        body["sort_order"] = tier.sort_order.into();
+        body["metadata"] = json!(tier.metadata);
+        body
+    };
+    if let Some(body) = page.neutral_body(&data) {
+        let problem = other_errors(&complete(body), |input: ReplaceTierInput| input.check(tier, &catalog, ctx.now));
+        return Ok(page.render_error(&viewer, &data, &problem));
+    }
+    let body = complete(page.request_body(&data));
     Ok(match api.put(&format!("/api/v1.0/pricing-tiers/{id}"), &data, &body).await {
         Ok(()) => Notice::TierSaved.redirect_to_list(&links::product(tier.product_id), &id),
         Err(problem) => page.render_error(&viewer, &data, &problem),
