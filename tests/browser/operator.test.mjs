@@ -115,7 +115,9 @@ async function machines(page, api, key) {
   await page.getByText('1 of 3').waitFor();
   await follow(page, 'Deactivate');
   await page.getByRole('dialog').getByText('Frees the seat of').waitFor();
-  await page.getByRole('dialog').getByRole('link', { name: 'Cancel' }).click();
+  // Enter cancels an action that can't be undone.
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Cancel');
+  await page.keyboard.press('Enter');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   await follow(page, 'Deactivate');
   await page.getByRole('dialog').getByRole('button', { name: 'Deactivate' }).click();

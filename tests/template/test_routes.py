@@ -109,7 +109,7 @@ class Routes(unittest.TestCase):
                 self.assertEqual(self.gateway.function(method, path), function, f"{method} {path}")
 
     def test_unmatched_paths_reach_discovery(self):
-        for path in ["/", "/favicon.ico", "/api", "/api/v1.0", "/api/v1.0/", "/api/v1.0/nothing", "/api/v9/nothing/at/all"]:
+        for path in ["/favicon.ico", "/api", "/api/v1.0", "/api/v1.0/", "/api/v1.0/nothing", "/api/v9/nothing/at/all"]:
             self.assertEqual(self.gateway.function("GET", path), "discovery", path)
 
     def test_unknown_subpaths_reach_the_function_of_the_path(self):
@@ -118,6 +118,7 @@ class Routes(unittest.TestCase):
             ("/api/v9/products", "catalog"),
             ("/api/v1.0/user/nothing", "registration"),
             ("/.well-known/security.txt", "discovery"),
+            ("/", "dashboard"),
             ("/dashboard", "dashboard"),
             ("/dashboard/license-keys/new", "dashboard"),
         ]:

@@ -54,6 +54,7 @@ pub fn routes(app: &AppState) -> Router<AppState> {
     session_routes()
         .layer(from_fn_with_state(app.clone(), session_middleware::require_session))
         .layer(Extension(api::client(app)))
+        .route("/", get(root))
         .route("/dashboard/assets/{file}", get(assets::handler))
         .route("/dashboard/sign-in", get(sign_in::handler))
         .route(auth::CALLBACK_PATH, get(callback::handler))
@@ -70,6 +71,11 @@ fn session_routes() -> Router<AppState> {
         .merge(operator::routes())
         .merge(customer::routes())
         .route("/dashboard/{*rest}", any(session_middleware::not_found))
+}
+
+/// Redirects people who open the address of the API in a browser.
+async fn root() -> Redirect {
+    Redirect::to(links::OVERVIEW)
 }
 
 /// Shows the overview to operators and redirects customers to their licenses.

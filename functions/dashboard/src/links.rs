@@ -12,6 +12,7 @@ pub(crate) const SIGNING_KEYS: &str = "/dashboard/signing-keys";
 pub(crate) const ACTIVITY: &str = "/dashboard/activity";
 pub(crate) const WEBHOOKS: &str = "/dashboard/webhooks";
 pub(crate) const HEALTH: &str = "/dashboard/health";
+pub(crate) const SEARCH: &str = "/dashboard/search";
 
 /// The licenses of the signed-in customer.
 pub(crate) const OWN_LICENSES: &str = "/dashboard/licenses";

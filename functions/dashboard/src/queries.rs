@@ -6,7 +6,7 @@ use registration::own_key;
 use shared::{
     Settings,
     auth::{LicenseAccess, User},
-    domain::{License, LicenseId, Timestamp},
+    domain::{EventData, EventType, License, LicenseId, Status, Timestamp},
     http::{
         ListResponse, Problem,
         resources::{ActivationResource, LicenseResource},
@@ -18,6 +18,19 @@ use shared::{
 pub(crate) async fn license(table: &Table, id: LicenseId, now: Timestamp) -> Result<LicenseResource, Problem> {
     let (license, seats_used) = get_license::get(table, id).await?.ok_or_else(Problem::not_found)?;
     Ok(LicenseResource::new(&license, Some(seats_used), now))
+}
+
+/// Returns the reason for which a license key is suspended, as the operator entered it: that of the newest suspension in its
+/// history.
+pub(crate) async fn suspension_reason(table: &Table, id: LicenseId, status: Status) -> Result<Option<String>, Problem> {
+    if status != Status::Suspended {
+        return Ok(None);
+    }
+    let event = table.latest_event_of(id, EventType::LicenseSuspended).await?;
+    Ok(event.and_then(|event| match event.data {
+        EventData::LicenseSuspended(data) => data.reason,
+        _ => None,
+    }))
 }
 
 /// Returns a license key of the user.

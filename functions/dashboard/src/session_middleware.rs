@@ -5,7 +5,11 @@ use std::sync::Arc;
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{Extension, Request, State},
-    http::{HeaderMap, HeaderName, Method, StatusCode, header::ORIGIN, request::Parts},
+    http::{
+        HeaderMap, HeaderName, Method, StatusCode,
+        header::{ALLOW, ORIGIN},
+        request::Parts,
+    },
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
@@ -31,6 +35,7 @@ use crate::{
 };
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// Requires a session, protects forms against CSRF, and renders problems as error pages.
 pub(crate) async fn require_session(
     State(table): State<Table>,
@@ -65,8 +70,24 @@ pub(crate) async fn require_session(
     let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
     match response.extensions_mut().remove::<Problem>() {
         Some(problem) => error_pages::error(Some(&session), theme, &problem),
+        None if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
+            method_not_allowed(response.headers(), &session, theme)
+        }
         None => response,
     }
+}
+
+/// The page of a path that only accepts submitted forms.
+fn method_not_allowed(headers: &HeaderMap, session: &Session, theme: Theme) -> Response {
+    let problem = Problem::new(
+        Code::MethodNotAllowed,
+        "this address only accepts submitted forms. Go to the dashboard and start there",
+    );
+    let mut response = error_pages::error(Some(session), theme, &problem);
+    if let Some(allow) = headers.get(ALLOW) {
+        response.headers_mut().insert(ALLOW, allow.clone());
+    }
+    response
 }
 
 /// Whether a method is safe as RFC 9110 §9.2.1 defines it, of those that pages use.

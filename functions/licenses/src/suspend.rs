@@ -16,7 +16,7 @@ use crate::transition::{Decision, TransitionError, apply, check_reason, license_
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = SuspendRequest)]
 pub struct Request {
-    /// Reason for the event log, up to 500 characters.
+    /// Reason for the event log, up to 500 characters. The dashboard shows it to the customer.
     #[schema(max_length = 500, example = "unpaid")]
     pub reason: Option<String>,
 }

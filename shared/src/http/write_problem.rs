@@ -18,7 +18,8 @@ pub(crate) fn write_problem(mut response: Response, issuer: &str, trace_id: &str
     let problem = response.extensions_mut().remove::<Problem>();
     let problem = match (problem, response.status()) {
         (Some(problem), _) => problem,
-        (None, StatusCode::METHOD_NOT_ALLOWED) => {
+        // A page of the dashboard has a body, and the error that it stands for.
+        (None, StatusCode::METHOD_NOT_ALLOWED) if response.extensions().get::<LoggedError>().is_none() => {
             Problem::new(Code::MethodNotAllowed, "method not allowed: the Allow header lists the supported methods")
         }
         (None, _) => return response,

@@ -13,7 +13,11 @@ use super::{
     pagination::{ListError, Page, PageRequest, paginate_query},
     table::{Query, Table},
 };
-use crate::domain::{Event, LicenseId, Subject, event::EventTypePattern, time::utc_date};
+use crate::domain::{
+    Event, LicenseId, Subject,
+    event::{EventType, EventTypePattern},
+    time::utc_date,
+};
 
 /// Creates the item of an event. It is written in the transaction of the change that it records.
 pub fn event_item(event: &Event) -> Result<Item, StoreError> {
@@ -84,6 +88,30 @@ impl Table {
         let page = paginate_query(self, query, &format!("events {license}"), paging).await?;
         let items = page.items.into_iter().map(from_item).collect::<Result<_, _>>()?;
         Ok(Page { items, next: page.next })
+    }
+
+    /// Reads the newest event of a type in the history of a license key.
+    pub async fn latest_event_of(
+        &self,
+        license: LicenseId,
+        event_type: EventType,
+    ) -> Result<Option<Event>, StoreError> {
+        let newest_first = Query::prefix(keys::license_partition(license), keys::EVENT);
+        let mut query = Query { descending: true, limit: Some(100), ..newest_first };
+        for _ in 0..MAX_READS {
+            let page = self.query(query.clone()).await?;
+            for item in page.items {
+                let event: Event = from_item(item)?;
+                if event.event_type() == event_type {
+                    return Ok(Some(event));
+                }
+            }
+            if page.next.is_none() {
+                break;
+            }
+            query.after = page.next;
+        }
+        Ok(None)
     }
 
     /// Reads a page of the events that match a filter, newest first: those of a resource from its partition, and otherwise one

@@ -128,6 +128,8 @@ async function openDialog(link) {
     if (event.target === dialog) dialog.close();
   });
   dialog.showModal();
+  // Enter must not perform an action that can't be undone.
+  if (dialog.querySelector('form .button.danger')) dialog.querySelector('form [data-close]')?.focus();
 }
 
 // Shows why a form in a dialog was refused, if the response has no form.

@@ -14,7 +14,10 @@ use shared::{
     store::{Table, catalog::CatalogCache},
 };
 
-use super::current::current_customer;
+use super::{
+    current::current_customer,
+    owned::{Obstacle, Owned},
+};
 use crate::{
     api::Api,
     form_data::FormData,
@@ -52,6 +55,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let billing = query?.filter.billing.unwrap_or(BillingInterval::Monthly);
     let catalog = catalog.read(&table, ctx.now).await?;
+    let owned = Owned::read(&table, &viewer.session, &catalog, ctx.now).await?;
     let public = public_catalog(&catalog);
     let products: Vec<_> = public.products.iter().filter(|product| !product.tiers.is_empty()).collect();
     let content = html! {
@@ -62,23 +66,23 @@ pub(super) async fn show(
                 ("/dashboard/catalog?billing=monthly", "Monthly prices", billing == BillingInterval::Monthly),
                 ("/dashboard/catalog?billing=annual", "Annual prices", billing == BillingInterval::Annual),
             ]))
-            @for product in products { (product_section(product, billing)) }
+            @for product in products { (product_section(product, billing, &owned)) }
         }
     };
     Ok(PageLayout::new(NavSection::Catalog, "Catalog", content).render(&viewer))
 }
 
-fn product_section(product: &PublicProduct, billing: BillingInterval) -> Markup {
+fn product_section(product: &PublicProduct, billing: BillingInterval, owned: &Owned) -> Markup {
     html! {
         section.section {
             h2 { (product.product.name) }
             @if let Some(text) = &product.product.description { p.muted.prose { (text) } }
-            div.pricing-grid { @for tier in &product.tiers { (pricing_card(product, tier, billing)) } }
+            div.pricing-grid { @for tier in &product.tiers { (pricing_card(product, tier, billing, owned)) } }
         }
     }
 }
 
-fn pricing_card(product: &PublicProduct, public: &PublicTier, billing: BillingInterval) -> Markup {
+fn pricing_card(product: &PublicProduct, public: &PublicTier, billing: BillingInterval, owned: &Owned) -> Markup {
     let tier = &public.tier.tier;
     let (price, interval) = match billing {
         BillingInterval::Monthly => (tier.monthly_price, "/ month"),
@@ -100,8 +104,13 @@ fn pricing_card(product: &PublicProduct, public: &PublicTier, billing: BillingIn
                 @for feature in public.features.iter().filter(|feature| !is_summarized(feature.inherited_from)) { li { (icons::check()) span { (feature_text(feature)) } } }
             }
             div.pricing-card-footer {
-                @if tier.is_claimable { a.button.primary href=(links::claim(tier.id)) data-dialog aria-label={ "Get license: " (product.product.name) " " (tier.name) } { "Get license" } }
-                @else { span.muted { "Contact sales" } }
+                @match owned.obstacle(tier) {
+                    Some(Obstacle::Owned(license)) => { span.muted { "You have this" } (link_button(&links::own_license(license), "View license")) }
+                    _ if !tier.is_claimable => span.muted { "Contact sales" },
+                    Some(Obstacle::OtherTier(license)) => { span.muted { "You have another tier" } (link_button(&links::own_license(license), "View license")) }
+                    Some(Obstacle::Claimed) => span.muted { "You already claimed this" },
+                    None => a.button.primary href=(links::claim(tier.id)) data-dialog aria-label={ "Get license: " (product.product.name) " " (tier.name) } { "Get license" },
+                }
             }
         }
     }
@@ -140,7 +149,13 @@ pub(super) async fn confirm_claim(
     if current_customer(&table, &viewer.session).await?.is_none() {
         return Ok(redirect_to_welcome(id));
     }
-    Ok(claim_page(&name, &tier).render(&viewer))
+    let catalog = catalog.read(&table, ctx.now).await?;
+    let owned = Owned::read(&table, &viewer.session, &catalog, ctx.now).await?;
+    Ok(match owned.obstacle(&tier) {
+        Some(Obstacle::Owned(_) | Obstacle::OtherTier(_)) => refused_page(ALREADY_LICENSED).render(&viewer),
+        Some(Obstacle::Claimed) => refused_page(ALREADY_CLAIMED).render(&viewer),
+        None => claim_page(&name, &tier).render(&viewer),
+    })
 }
 
 fn redirect_to_welcome(tier: TierId) -> Response {
@@ -148,6 +163,8 @@ fn redirect_to_welcome(tier: TierId) -> Response {
 }
 
 const CLAIM_TITLE: &str = "Get this license";
+const ALREADY_CLAIMED: &str = "you already claimed this license";
+const ALREADY_LICENSED: &str = "you already have a license for this product";
 
 fn claim_page(name: &str, tier: &Tier) -> FormPage {
     let form = Form::new(links::claim(tier.id), Vec::new(), "Get license", links::CATALOG);
@@ -175,7 +192,9 @@ pub(super) async fn claim(
     };
     Ok(match problem.code {
         Code::CustomerNotRegistered => redirect_to_welcome(id),
-        Code::AlreadyClaimed | Code::AlreadyLicensed => show_refused(&viewer, &problem),
+        Code::AlreadyClaimed | Code::AlreadyLicensed => {
+            problem.attach_to(refused_page(&problem.detail).render(&viewer))
+        }
         _ => claim_page(&name, &tier).render_error(&viewer, &data, &problem),
     })
 }
@@ -195,22 +214,21 @@ fn show_claimed(viewer: &Viewer, name: &str, issued: &IssuedResource) -> Respons
 }
 
 /// The page for a customer who has such a license already. It offers no other attempt.
-fn show_refused(viewer: &Viewer, problem: &Problem) -> Response {
+fn refused_page(detail: &str) -> PageLayout {
     let content = html! {
         div.stack {
-            (banner(Tone::Warning, &html! { p { (sentence(&problem.detail)) } }))
+            (banner(Tone::Warning, &html! { p { (sentence(detail)) } }))
             div.actions { (link_button(links::OWN_LICENSES, "View your licenses")) }
         }
     };
-    let layout = PageLayout::new(NavSection::Catalog, CLAIM_TITLE, content).breadcrumb(links::CATALOG, "Catalog");
-    problem.attach_to(layout.render(viewer))
+    PageLayout::new(NavSection::Catalog, CLAIM_TITLE, content).breadcrumb(links::CATALOG, "Catalog")
 }
 
 /// Replaces the API's detail with one for customers.
 fn explain(problem: Problem) -> Problem {
     let detail = match problem.code {
-        Code::AlreadyClaimed => "you already claimed this license",
-        Code::AlreadyLicensed => "you already have a license for this product",
+        Code::AlreadyClaimed => ALREADY_CLAIMED,
+        Code::AlreadyLicensed => ALREADY_LICENSED,
         Code::TierNotClaimable => "this license is no longer available",
         _ => return problem,
     };

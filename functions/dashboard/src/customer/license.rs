@@ -25,8 +25,9 @@ use crate::{
             secret, section,
         },
         entitlements::granted_table,
+        form_page::FormPage,
         format,
-        forms::hidden_fields,
+        forms::{Form, hidden_fields},
         icons,
         layout::{NavSection, PageLayout},
         machines::{Audience, machine_table},
@@ -59,8 +60,13 @@ pub(super) async fn show(
         .map(|(_, tier)| catalog.entitlements(tier, &license.overrides, ctx.now, None))
         .unwrap_or_default();
     let path = links::own_license(id);
+    let suspension_reason = queries::suspension_reason(&table, id, license.status(ctx.now)).await?;
     let content = html! {
-        (status_banner(&LicenseResource::new(&license, None, ctx.now), product_and_tier.map(|(product, _)| product)))
+        (status_banner(
+            &LicenseResource::new(&license, None, ctx.now),
+            product_and_tier.map(|(product, _)| product),
+            suspension_reason,
+        ))
         (description_list(&[
             ("Tier", html! { (tier) }),
             ("Seats", seat_usage(Some(used), license.max_users)),
@@ -88,7 +94,7 @@ pub(super) async fn show(
 }
 
 /// Explains a status other than active.
-fn status_banner(license: &LicenseResource, product: Option<&Product>) -> Markup {
+fn status_banner(license: &LicenseResource, product: Option<&Product>, suspension_reason: Option<String>) -> Markup {
     let (tone, text) = match license.status {
         Status::Active if product.is_some_and(|product| !product.is_active) => {
             (Tone::Warning, "This product is inactive. Your machines will stop working. Contact the vendor.")
@@ -102,10 +108,11 @@ fn status_banner(license: &LicenseResource, product: Option<&Product>) -> Markup
         Status::Superseded => (Tone::Info, "This license was replaced by a newer one."),
         Status::Revoked => (Tone::Danger, "The vendor has permanently revoked this license."),
     };
+    let reason = suspension_reason.or_else(|| license.revocation_reason.clone());
     let content = html! {
         p {
             (text)
-            @if let Some(reason) = &license.revocation_reason { " Reason: “" (reason) "”." }
+            @if let Some(reason) = reason { " Reason: “" (reason) "”." }
             @if let Some(id) = license.superseded_by { " " a href=(links::own_license(id)) { "View the new license" } }
         }
     };
@@ -140,6 +147,22 @@ async fn read_own_key(
         }
         found => found?.ok_or_else(Problem::not_found),
     }
+}
+
+/// Explains the key string, and offers to show it: it is never part of the response to a GET request.
+pub(super) async fn confirm_show_key(
+    viewer: Viewer,
+    State(table): State<Table>,
+    PathId(id): PathId<LicenseId>,
+) -> Result<Response, Problem> {
+    let license = queries::own_license(&table, &viewer.session.user(), id).await?;
+    let path = links::own_license(id);
+    let form = Form::new(format!("{path}/key"), Vec::new(), "Show license key", &path);
+    Ok(FormPage::new(NavSection::Licenses, "Show license key", form)
+        .breadcrumb(links::OWN_LICENSES, "Your licenses")
+        .breadcrumb(path, &license.key_hint)
+        .intro(html! { p.prose { "You enter it in the app. Keep it private: anyone who has it can use your seats." } })
+        .render(&viewer))
 }
 
 /// Shows the key string.

@@ -7,6 +7,7 @@ mod license;
 mod licenses;
 mod machine;
 mod offline;
+mod owned;
 mod welcome;
 
 use axum::{
@@ -24,7 +25,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route(links::WELCOME, get(welcome::new).post(welcome::register))
         .route(links::CLAIM_KEY, get(claim_key::new).post(claim_key::claim))
         .route("/dashboard/licenses/{id}", get(license::show))
-        .route("/dashboard/licenses/{id}/key", post(license::show_key))
+        .route("/dashboard/licenses/{id}/key", get(license::confirm_show_key).post(license::show_key))
         .route("/dashboard/licenses/{id}/download", post(license::download))
         .route("/dashboard/licenses/{id}/offline-activation", get(offline::form).post(offline::activate))
         .route(

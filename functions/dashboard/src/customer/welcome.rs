@@ -70,7 +70,9 @@ pub(super) async fn register(viewer: Viewer, api: Api, data: FormData) -> Respon
     let body = request_body(&data, &inputs(&viewer.session));
     match api.post("/api/v1.0/register", &data, &body).await {
         Ok(IgnoredAny) => Redirect::to(&next_path(tier)).into_response(),
-        Err(problem) => welcome_page(&viewer.session, tier).render_error(&viewer, &data, &explain(problem)),
+        Err(problem) => {
+            welcome_page(&viewer.session, tier).render_error(&viewer, &data, &explain(problem, &viewer.session))
+        }
     }
 }
 
@@ -83,17 +85,19 @@ fn next_path(tier: &str) -> String {
 }
 
 /// Replaces the API's detail about the email address with one for customers.
-fn explain(problem: Problem) -> Problem {
+fn explain(problem: Problem, session: &Session) -> Problem {
     let is_about_email = problem.errors.iter().any(|error| error.parameter.as_deref() == Some("Authorization"));
     match problem.code {
-        Code::EmailTaken => Problem::new(
+        Code::EmailTaken if session.email_verified => Problem::new(
             Code::EmailTaken,
             "your email address belongs to a customer with a different sign-in. Contact the vendor",
         ),
-        _ if is_about_email => Problem::new(
+        // The API forbids the registration only if the address is not verified. A verified address may be that of an
+        // existing customer.
+        _ if is_about_email || matches!(problem.code, Code::Forbidden | Code::EmailTaken) => Problem::new(
             problem.code,
-            "your email address is missing or not verified. Verify it with your identity provider, then sign out and sign \
-             in again",
+            "your email address is not verified yet. Verify it where you manage your sign-in, for example with the link in \
+             the email that you received. Then sign out, and sign in again",
         ),
         _ => problem,
     }

@@ -5,7 +5,7 @@ use axum::{
     Router,
     extract::State,
     response::{IntoResponse, Redirect, Response},
-    routing::post,
+    routing::get,
 };
 use licenses::find::{SearchResult, find};
 use maud::html;
@@ -22,13 +22,25 @@ use crate::{
     links,
     ui::{
         components::empty_state,
+        form_page::FormPage,
+        forms::Form,
+        inputs::Input,
         layout::{NavSection, PageLayout},
     },
     viewer::Operator,
 };
 
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/dashboard/search", post(search))
+    Router::new().route(links::SEARCH, get(form).post(search))
+}
+
+/// Shows a search form, for example after a sign-in.
+async fn form(Operator(viewer): Operator) -> Response {
+    let text = Input::text("q", "Search for", 254)
+        .required()
+        .hint("The start of a customer's name, an email address, a full license key, or an ID.");
+    let form = Form::new(links::SEARCH, vec![text], "Search", links::OVERVIEW);
+    FormPage::new(NavSection::None, "Search", form).render(&viewer)
 }
 
 /// Redirects to the only result, or to the list of customers if several match.

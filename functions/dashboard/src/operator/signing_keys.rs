@@ -117,9 +117,15 @@ fn state_badge(state: KeyState) -> Markup {
 }
 
 fn rotate_page(ring: &KeyRing, policy: RotationPolicy, now: Timestamp) -> FormPage {
-    let force = Input::checkbox("force", "Rotate now, even if some apps don't have the next key")
-        .hint("Apps that cache the keys may reject new tokens until they fetch them again.");
-    let form = Form::new(ROTATE_PATH, vec![force], "Rotate", links::SIGNING_KEYS);
+    let readiness = ring.promote(policy, now);
+    let mut inputs = Vec::new();
+    if matches!(readiness, Err(KeyRingConflict::NotPublishedLongEnough(_))) {
+        inputs.push(
+            Input::checkbox("force", "Rotate now, even if some apps don't have the next key")
+                .hint("Apps that cache the keys may reject new tokens until they fetch them again."),
+        );
+    }
+    let form = Form::new(ROTATE_PATH, inputs, "Rotate", links::SIGNING_KEYS);
     FormPage::new(NavSection::SigningKeys, "Rotate signing keys?", form)
         .breadcrumb(links::SIGNING_KEYS, "Signing keys")
         .narrow_intro(html! {
@@ -127,10 +133,14 @@ fn rotate_page(ring: &KeyRing, policy: RotationPolicy, now: Timestamp) -> FormPa
                 "The next key becomes active, and a new next key is created. The current key stays published until its last \
                 token expires. Keys rotate automatically; rotate now only if you need to."
             }
-            @if let Err(KeyRingConflict::NotPublishedLongEnough(at)) = ring.promote(policy, now) {
-                p { "You can rotate after " (format::date_time(at)) ". Until then, apps may have cached the keys without the next one." }
-            } @else {
-                p { "Safe to rotate: apps have had time to fetch the next key." }
+            @match readiness {
+                Err(KeyRingConflict::NotPublishedLongEnough(at)) => {
+                    p { "You can rotate after " (format::date_time(at)) ". Until then, apps may have cached the keys without the next one." }
+                }
+                Err(KeyRingConflict::NoNextKey) => {
+                    p { "There is no next key yet. It is created automatically within minutes; try again then." }
+                }
+                Ok(_) => p { "Safe to rotate: apps have had time to fetch the next key." },
             }
         })
 }
@@ -166,6 +176,9 @@ fn explain(problem: Problem, ring: &KeyRing, policy: RotationPolicy, now: Timest
     match ring.promote(policy, now) {
         Err(KeyRingConflict::NotPublishedLongEnough(_)) if problem.code == Code::StateConflict => {
             Problem::new(problem.code, "some apps may not have the next key yet. Wait, or select “Rotate now”")
+        }
+        Err(KeyRingConflict::NoNextKey) if problem.code == Code::StateConflict => {
+            Problem::new(problem.code, "there is no next key yet. Try again in a few minutes")
         }
         _ => problem,
     }

@@ -69,6 +69,8 @@ pub(crate) struct PageLayout {
     /// The heading, and the title of the browser tab.
     title: String,
     section: NavSection,
+    /// The current tab, for the title of the browser tab; empty if the page has no tabs.
+    tab: &'static str,
     /// The URLs and names of the parent pages.
     breadcrumbs: Vec<(String, String)>,
     /// A badge beside the heading.
@@ -87,6 +89,7 @@ impl PageLayout {
         Self {
             title: title.into(),
             section,
+            tab: "",
             breadcrumbs: Vec::new(),
             badge,
             actions,
@@ -100,6 +103,19 @@ impl PageLayout {
     pub(crate) fn breadcrumb(mut self, href: impl Into<String>, name: impl Into<String>) -> Self {
         self.breadcrumbs.push((href.into(), name.into()));
         self
+    }
+
+    /// Names the current tab of a page with several.
+    pub(crate) fn tab(self, tab: &'static str) -> Self {
+        Self { tab, ..self }
+    }
+
+    /// The title of the browser tab: the current tab, the heading, and the parent page.
+    fn document_title(&self) -> String {
+        let parent = self.breadcrumbs.last().map(|(_, name)| name.as_str());
+        let parts = [Some(self.tab), Some(&*self.title), parent];
+        let parts: Vec<&str> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        parts.join(" – ")
     }
 
     /// Adds buttons to the page header.
@@ -135,6 +151,7 @@ impl PageLayout {
     /// Renders the page.
     pub(crate) fn render(self, viewer: &Viewer) -> Response {
         let session = &viewer.session;
+        let document_title = self.document_title();
         let body = html! {
             a.skip-link href="#main" { "Skip to content" }
             header.topbar {
@@ -167,7 +184,7 @@ impl PageLayout {
             }
             div.toasts role="status" aria-live="polite" data-toasts {}
         };
-        html_document(&self.title, (viewer.theme, viewer.density), self.script, &body)
+        html_document(&document_title, (viewer.theme, viewer.density), self.script, &body)
     }
 }
 
@@ -178,7 +195,7 @@ fn nav_links(session: &Session) -> &'static [NavLink] {
 /// The search form. It uses POST, because the search text may be a key string, which must not appear in a URL.
 fn search_form(session: &Session) -> Markup {
     html! {
-        form.search method="post" action="/dashboard/search" role="search" {
+        form.search method="post" action=(links::SEARCH) role="search" {
             (hidden_fields(session))
             label.visually-hidden for="search" { "Search by customer, email, license key or ID" }
             (icons::search())

@@ -152,10 +152,23 @@ async fn inactive_licenses_show_the_reason() {
     assert!(shown.contains("was replaced by a newer one") && shown.contains(&license_path(&second)), "{shown}");
 
     let at = format!("license-keys/{}", text(&second["license"]["id"]));
+    stack.operator.post(&format!("{at}/suspend"), json!({ "reason": SCRIPT })).await.expect_status(200);
+    let page = ada.get(&license_path(&second)).await;
+    let shown = page.expect_status(200);
+    assert!(shown.contains("The vendor has suspended this license.") && shown.contains(ESCAPED), "{shown}");
+    let mut grace = Browser::operator(&stack).await;
+    let path = format!("/dashboard/{at}");
+    for tab in ["", "/entitlements", "/history"] {
+        let page = grace.get(&format!("{path}{tab}")).await;
+        let banner = page.expect_status(200).split("banner warning").nth(1).unwrap().split("</div>").next().unwrap();
+        assert!(banner.contains(&format!("Reason: “{ESCAPED}”")), "{tab}: {banner}");
+    }
+    // The reason of an earlier suspension is not that of the present one.
+    stack.operator.post(&format!("{at}/reinstate"), json!({})).await.expect_status(200);
+    stack.advance(1);
     stack.operator.post(&format!("{at}/suspend"), json!({})).await.expect_status(200);
-    assert!(
-        ada.get(&license_path(&second)).await.expect_status(200).contains("The vendor has suspended this license.")
-    );
+    let page = ada.get(&license_path(&second)).await;
+    assert!(!page.expect_status(200).contains(ESCAPED), "{}", page.text);
     stack.operator.post(&format!("{at}/revoke"), json!({ "reason": SCRIPT })).await.expect_status(200);
     let page = ada.get(&license_path(&second)).await;
     let shown = page.expect_status(200);
@@ -202,4 +215,52 @@ async fn a_license_is_added_by_its_key() {
     // A user who has not registered is asked to.
     let mut grace = Browser::signed_in(&stack, "grace@example.com").await;
     assert_eq!(grace.get(add).await.redirect(), "/dashboard/welcome");
+}
+
+#[tokio::test]
+async fn the_catalog_offers_only_what_the_customer_can_claim() {
+    let stack = Stack::start().await;
+    let (mut ada, customer) = ada(&stack).await;
+    let operator = &stack.operator;
+    let product = operator.create_product_with(&json!({ "name": "Atlas" })).await;
+    let claimable = |name: &str| json!({ "name": name, "is_claimable": true });
+    let free = operator.create_tier(&product, &claimable("Free")).await;
+    let trial = operator.create_tier(&product, &claimable("Trial")).await;
+    let pro = operator.create_tier(&product, &json!({ "name": "Pro" })).await;
+    let claim = |tier: &Value| format!("/dashboard/catalog/{}/claim", text(&tier["id"]));
+    let card = async |ada: &mut Browser, tier: &Value| {
+        let page = ada.get("/dashboard/catalog").await;
+        let start = format!("aria-labelledby=\"tier-{}\"", text(&tier["id"]));
+        page.expect_status(200).split(&start).last().unwrap().split("</article>").next().unwrap().to_owned()
+    };
+    assert!(card(&mut ada, &free).await.contains(&claim(&free)));
+    assert!(card(&mut ada, &pro).await.contains("Contact sales"));
+
+    ada.submit_form(&claim(&free), &[]).await.expect_status(200);
+    let own =
+        operator.get(&format!("license-keys?customer_id={}", text(&customer["id"]))).await.body["items"][0].clone();
+    let license = format!("/dashboard/licenses/{}", text(&own["id"]));
+    let shown = card(&mut ada, &free).await;
+    assert!(shown.contains("You have this") && shown.contains(&license) && !shown.contains("Get license"), "{shown}");
+    let shown = card(&mut ada, &trial).await;
+    assert!(shown.contains("You have another tier") && !shown.contains(&claim(&trial)), "{shown}");
+    assert!(card(&mut ada, &pro).await.contains("Contact sales"));
+    for tier in [&free, &trial] {
+        let page = ada.get(&claim(tier)).await;
+        let shown = page.expect_status(200);
+        assert!(
+            shown.contains("You already have a license for this product.") && !shown.contains("Get license<"),
+            "{shown}"
+        );
+    }
+
+    operator.post(&format!("license-keys/{}/revoke", text(&own["id"])), json!({})).await.expect_status(200);
+    assert!(card(&mut ada, &free).await.contains("You already claimed this"));
+    assert!(card(&mut ada, &trial).await.contains(&claim(&trial)));
+    let page = ada.get(&claim(&free)).await;
+    assert!(page.expect_status(200).contains("You already claimed this license."), "{}", page.text);
+
+    // A tier that is sold is also marked.
+    operator.issue(&customer, &pro, &json!({})).await;
+    assert!(card(&mut ada, &pro).await.contains("You have this"));
 }

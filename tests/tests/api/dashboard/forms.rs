@@ -163,6 +163,91 @@ async fn a_change_of_a_license_is_previewed() {
     assert_eq!(read().await, small["id"]);
 }
 
+/// The error below an input.
+fn field_error<'a>(page: &'a str, name: &str) -> &'a str {
+    let found = page.split(&format!("id=\"f-{name}-error\"")).nth(1).and_then(|rest| rest.split("<span>").nth(1));
+    found.and_then(|rest| rest.split("</span>").next()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn all_errors_of_a_tier_are_shown_at_once() {
+    let stack = Stack::start().await;
+    let setup = stack.operator.issue_new_license(2).await;
+    let mut grace = Browser::operator(&stack).await;
+    let new = format!("/dashboard/products/{}/tiers/new", text(&setup.product["id"]));
+    let fields = [
+        ("code", text(&setup.tier["code"])),
+        ("name", ""),
+        ("currency", "eur"),
+        ("monthly_price", "19.999"),
+        ("annual_price", "abc"),
+        ("billing_period", "annual"),
+        ("max_users", "many"),
+        ("max_tenants", "-1"),
+        ("token_ttl_seconds", "x"),
+        ("heartbeat_interval_seconds", "7200"),
+        ("feature_ids", "feat_01JD8W0V5XK6Q3R7T2N4M8P9ZB"),
+    ];
+    let rejected = grace.submit_form(&new, &fields).await;
+    let page = rejected.expect_status(422);
+    for (name, expected) in [
+        ("code", "Already used by another tier of this product."),
+        ("name", "This field is required."),
+        ("monthly_price", "Enter an amount in EUR with at most 2 decimals, such as 19.90."),
+        ("annual_price", "Enter an amount in EUR with at most 2 decimals, such as 19.90."),
+        ("max_users", "Enter a whole number from 1 to 100,000, or leave blank."),
+        ("max_tenants", "Enter a whole number from 1 to 4,294,967,295, or leave blank."),
+        ("token_ttl_seconds", "Enter a whole number from 1 to 31,536,000, or leave blank."),
+        ("feature_ids", "Feature not found."),
+    ] {
+        assert_eq!(field_error(page, name), expected, "{name}: {page}");
+        assert!(page.contains(&format!("<a href=\"#f-{name}\">")), "the summary links to {name}: {page}");
+    }
+    // Compared with no valid token lifetime, no heartbeat interval is too long.
+    assert_eq!(field_error(page, "heartbeat_interval_seconds"), "");
+    assert!(page.contains("value=\"19.999\"") && page.contains("value=\"many\""), "{page}");
+
+    // The hint follows the currency, and the code has the words of the page.
+    let mut fields = fields.to_vec();
+    fields[0].1 = "No Code";
+    fields[2].1 = "JPY";
+    let rejected = grace.submit_form(&new, &fields).await;
+    let page = rejected.expect_status(422);
+    assert_eq!(field_error(page, "monthly_price"), "Enter an amount in JPY without decimals, such as 1990.");
+    assert!(field_error(page, "code").starts_with("Use 2–40 lowercase letters"), "{page}");
+
+    let edit = format!("/dashboard/tiers/{}/edit", text(&setup.tier["id"]));
+    let rejected = grace.submit_form(&edit, &fields).await;
+    let page = rejected.expect_status(422);
+    for name in ["name", "monthly_price", "annual_price", "max_users", "max_tenants", "feature_ids"] {
+        assert_ne!(field_error(page, name), "", "{name}: {page}");
+    }
+    assert_eq!(
+        stack.operator.get("pricing-tiers").await.body["items"].as_array().unwrap().len(),
+        1,
+        "nothing is saved"
+    );
+
+    // The API names its errors at once, too.
+    let body = json!({ "code": setup.product["code"], "name": "" });
+    stack.operator.post("products", body).await.expect_errors(422, &["/code code_taken", "/name invalid_value"]);
+}
+
+#[tokio::test]
+async fn a_rotation_is_forced_only_while_it_is_not_safe() {
+    let stack = Stack::start().await;
+    let mut shown = Vec::new();
+    for days in [0, 30] {
+        stack.advance(days * 86_400);
+        let page = Browser::operator(&stack).await.get("/dashboard/signing-keys/rotate").await;
+        let page = page.expect_status(200);
+        let (is_safe, is_forced) = (page.contains("Safe to rotate"), page.contains("name=\"force\""));
+        assert_eq!((is_safe, page.contains("You can rotate after")), (!is_forced, is_forced), "{page}");
+        shown.push(is_safe);
+    }
+    assert_eq!(shown, [false, true]);
+}
+
 #[tokio::test]
 async fn customers_claim_licenses_and_download_the_key_file() {
     let stack = Stack::start().await;
@@ -225,6 +310,9 @@ async fn registering_with_an_unverified_email_is_rejected() {
     let rejected = eve.submit_form("/dashboard/welcome", &[("name", "Eve")]).await;
     assert!(rejected.status >= 400 && rejected.text.contains("role=\"alert\""), "{}", rejected.text);
     assert!(rejected.text.contains("value=\"Eve\""));
+    let explanation = "Your email address is not verified yet. Verify it where you manage your sign-in";
+    assert!(rejected.text.contains(explanation), "{}", rejected.text);
+    assert!(!rejected.text.contains("identity provider, then"), "{}", rejected.text);
 }
 
 #[tokio::test]

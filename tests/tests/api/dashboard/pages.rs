@@ -145,6 +145,66 @@ async fn unknown_ids_and_paths_return_404() {
 }
 
 #[tokio::test]
+async fn addresses_of_forms_are_pages() {
+    let stack = Stack::start().await;
+    assert_eq!(Browser::new(&stack).get("/").await.redirect(), "/dashboard");
+    let mut grace = Browser::operator(&stack).await;
+    let setup = stack.operator.issue_new_license(2).await;
+    // After a sign-in, a browser opens the address of the form that it has submitted.
+    let search = grace.get("/dashboard/search?q=ignored").await;
+    let shown = search.expect_status(200);
+    assert!(shown.contains("action=\"/dashboard/search\"") && !shown.contains("ignored"), "{shown}");
+    let found = grace.submit_form("/dashboard/search", &[("q", &setup.license_key)]).await.redirect();
+    assert_eq!(found, format!("/dashboard/license-keys/{}", setup.license_id));
+
+    let mut ada = Browser::signed_in(&stack, "ada@example.com").await;
+    ada.submit_form("/dashboard/welcome", &[("name", "Ada")]).await.redirect();
+    let customers = stack.operator.get("customers").await.expect_status(200);
+    let customer = customers["items"].as_array().unwrap().iter().find(|one| one["name"] == "Ada").unwrap();
+    let issued = stack.operator.issue(customer, &setup.tier, &json!({})).await;
+    let key = text(&issued["license_key"]);
+    let path = format!("/dashboard/licenses/{}/key", text(&issued["license"]["id"]));
+    let page = ada.get(&path).await;
+    let shown = page.expect_status(200);
+    assert!(shown.contains("Show license key") && !shown.contains(key), "{shown}");
+    assert_eq!(ada.submit_form(&path, &[]).await.secret(), key);
+    let other = format!("/dashboard/licenses/{}/key", setup.license_id);
+    ada.get(&other).await.expect_status(404);
+
+    // The others say what to do.
+    for path in ["products/reorder", "sign-out", "theme"] {
+        let page = grace.get(&format!("/dashboard/{path}")).await;
+        let shown = page.expect_status(405);
+        assert!(shown.starts_with("<!DOCTYPE html>") && shown.contains("Go to dashboard"), "{path}: {shown}");
+        assert_eq!(page.headers["allow"], "POST", "{path}");
+    }
+}
+
+/// The title of the browser tab.
+fn title(page: &str) -> &str {
+    page.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next()).unwrap()
+}
+
+#[tokio::test]
+async fn pages_have_different_titles() {
+    let stack = Stack::start().await;
+    let setup = stack.operator.issue_new_license(2).await;
+    let signing = stack.operator.get("signing-keys").await.body;
+    let access = stack.operator.get("api-keys").await.body;
+    let kid = text(&signing["items"][0]["kid"]);
+    let mut grace = Browser::operator(&stack).await;
+    let mut titles = BTreeSet::new();
+    for path in operator_paths(&setup, kid, text(&access["items"][0]["id"]), "act_01JD8W0V5XK6Q3R7T2N4M8P9ZB") {
+        let page = grace.get(&format!("/dashboard/{path}")).await;
+        if page.status == 200 {
+            assert!(titles.insert(title(&page.text).to_owned()), "{path}: {}", title(&page.text));
+        }
+    }
+    assert!(titles.iter().any(|title| title.starts_with("History – ")), "{titles:?}");
+    assert!(titles.len() > 25, "{titles:?}");
+}
+
+#[tokio::test]
 async fn cross_site_forms_are_rejected() {
     let stack = Stack::start().await;
     let mut grace = Browser::operator(&stack).await;

@@ -45,7 +45,7 @@ async fn every_problem_code_has_a_page_and_every_page_a_code() {
         assert!(page.text.contains(&format!("{}/problems/{code}&quot;", stack.local.base_url)), "{}", page.text);
         assert!(pages.insert(page.text), "{code} has the same page as another code");
     }
-    for unknown in ["", "Revoked", "REVOKED", "revoked%20", "..", "%3Cscript%3E", "no_such_code"] {
+    for unknown in ["", "Revoked", "REVOKED", "revoked%20", "%3Cscript%3E", "no_such_code"] {
         stack.anonymous.get(&format!("/problems/{unknown}")).await.expect_problem(404, "not_found");
     }
 }

@@ -21,6 +21,16 @@ pub(super) enum ProductTab {
     Hierarchy,
 }
 
+impl ProductTab {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tiers => "Pricing tiers",
+            Self::Features => "Features",
+            Self::Hierarchy => "Tier hierarchy",
+        }
+    }
+}
+
 /// The tab of the page that lists the features of a product.
 pub(super) fn features_path(id: ProductId) -> String {
     format!("{}/features", links::product(id))
@@ -32,13 +42,14 @@ pub(super) fn product_page(product: &Product, tab: ProductTab, new: &Markup, con
     let content = html! {
         @if let Some(text) = product.description.as_ref().filter(|_| tab == ProductTab::Tiers) { p.muted.prose { (text) } }
         (tabs("Product", &[
-            (&path, "Pricing tiers", tab == ProductTab::Tiers),
-            (&features_path(product.id), "Features", tab == ProductTab::Features),
-            (&format!("{path}/hierarchy"), "Tier hierarchy", tab == ProductTab::Hierarchy),
+            (&path, ProductTab::Tiers.name(), tab == ProductTab::Tiers),
+            (&features_path(product.id), ProductTab::Features.name(), tab == ProductTab::Features),
+            (&format!("{path}/hierarchy"), ProductTab::Hierarchy.name(), tab == ProductTab::Hierarchy),
         ]))
         (content)
     };
     PageLayout::new(NavSection::Products, &product.name, content)
+        .tab(tab.name())
         .breadcrumb(links::PRODUCTS, "Products")
         .actions(html! { (link_button(&links::activity_of(&product.id.to_string()), "Activity")) (link_button(&format!("{path}/app-file"), "Download app file")) (link_button(&format!("{path}/edit"), "Edit product")) (new) })
 }

@@ -136,10 +136,8 @@ impl LicenseAction {
                 let tier = Input::select("tier_id", "Tier", tier_choices(catalog, license));
                 vec![tier.required().value(license.tier_id.to_string()), seats, number]
             }
-            Self::Suspend | Self::Reinstate => {
-                vec![Input::text("reason", "Reason", 500).hint("Recorded in the history.")]
-            }
-            Self::Revoke => {
+            Self::Reinstate => vec![Input::text("reason", "Reason", 500).hint("Recorded in the history.")],
+            Self::Suspend | Self::Revoke => {
                 let hint = "Recorded in the history and shown to the customer.";
                 vec![Input::text("reason", "Reason", 500).hint(hint)]
             }

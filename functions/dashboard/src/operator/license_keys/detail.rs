@@ -46,6 +46,16 @@ pub(super) enum LicenseTab {
     History,
 }
 
+impl LicenseTab {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Machines => "Machines",
+            Self::Entitlements => "Entitlements",
+            Self::History => "History",
+        }
+    }
+}
+
 /// The page with the license's machines.
 pub(super) async fn machines(
     Operator(viewer): Operator,
@@ -62,6 +72,7 @@ pub(super) async fn machines(
         queries::machines(&table, &settings, (LicenseAccess::All, id), &paging, ctx.now),
     );
     let (license, machines) = (license?, machines?);
+    let reason = queries::suspension_reason(&table, id, license.status).await?;
     let customer = read_customer(&table, &license).await?;
     let catalog = catalog.read(&table, ctx.now).await?;
     let path = links::license_key(id);
@@ -74,7 +85,13 @@ pub(super) async fn machines(
         }
     };
     let details = notice_details(&license, &catalog, filter.notice, &viewer.session);
-    let layout = license_page((&license, ctx.now), customer.as_ref(), &catalog, LicenseTab::Machines, &content);
+    let layout = license_page(
+        (&license, reason.as_deref(), ctx.now),
+        customer.as_ref(),
+        &catalog,
+        LicenseTab::Machines,
+        &content,
+    );
     Ok(layout.notice_with(filter.notice, details).render(&viewer))
 }
 
@@ -90,6 +107,7 @@ pub(super) async fn history(
     let ListQuery { filter, paging } = query?;
     let (license, events) = tokio::join!(queries::license(&table, id, ctx.now), events_of(&table, id, &paging));
     let (license, events) = (license?, events?.ok_or_else(Problem::not_found)?);
+    let reason = queries::suspension_reason(&table, id, license.status).await?;
     let customer = read_customer(&table, &license).await?;
     let catalog = catalog.read(&table, ctx.now).await?;
     let path = history_path(id);
@@ -102,7 +120,13 @@ pub(super) async fn history(
         (activity_feed(&events.items, names))
         (pagination(&paging, events.next.as_deref(), |cursor| links::with_query(&path, &[("cursor", cursor)])))
     };
-    let layout = license_page((&license, ctx.now), customer.as_ref(), &catalog, LicenseTab::History, &content);
+    let layout = license_page(
+        (&license, reason.as_deref(), ctx.now),
+        customer.as_ref(),
+        &catalog,
+        LicenseTab::History,
+        &content,
+    );
     Ok(layout.notice(filter.notice).render(&viewer))
 }
 
@@ -117,7 +141,7 @@ pub(super) async fn read_customer(table: &Table, license: &LicenseResource) -> R
 
 /// The parts that all tabs share.
 pub(super) fn license_page(
-    (license, now): (&LicenseResource, Timestamp),
+    (license, suspension_reason, now): (&LicenseResource, Option<&str>, Timestamp),
     customer: Option<&Customer>,
     catalog: &Catalog,
     tab: LicenseTab,
@@ -127,7 +151,7 @@ pub(super) fn license_page(
     let product = catalog.products.get(&license.product_id);
     let path = links::license_key(license.id);
     let content = html! {
-        (status_banner(license))
+        (status_banner(license, suspension_reason))
         (product_banner(license.status, product))
         (borrowed_banner(license, now))
         (description_list(&[
@@ -141,9 +165,9 @@ pub(super) fn license_page(
         ]))
         div.section {
             (tabs("License", &[
-                (&path, "Machines", tab == LicenseTab::Machines),
-                (&links::entitlements(license.id), "Entitlements", tab == LicenseTab::Entitlements),
-                (&history_path(license.id), "History", tab == LicenseTab::History),
+                (&path, LicenseTab::Machines.name(), tab == LicenseTab::Machines),
+                (&links::entitlements(license.id), LicenseTab::Entitlements.name(), tab == LicenseTab::Entitlements),
+                (&history_path(license.id), LicenseTab::History.name(), tab == LicenseTab::History),
             ]))
             (tab_content)
         }
@@ -159,6 +183,7 @@ pub(super) fn license_page(
         (dialog_button(&format!("{path}/audit"), "Audit"))
     };
     PageLayout::new(NavSection::LicenseKeys, &license.key_hint, content)
+        .tab(tab.name())
         .breadcrumb(links::LICENSE_KEYS, "Licenses")
         .badge(license_badge(license.status, product))
         .actions(actions)
@@ -185,7 +210,7 @@ fn notice_details(license: &LicenseResource, catalog: &Catalog, notice: Option<N
 }
 
 /// Explains a status other than active.
-fn status_banner(license: &LicenseResource) -> Markup {
+fn status_banner(license: &LicenseResource, suspension_reason: Option<&str>) -> Markup {
     match license.status {
         Status::Revoked => banner(
             Tone::Danger,
@@ -202,7 +227,10 @@ fn status_banner(license: &LicenseResource) -> Markup {
                 p { "Replaced by a newer license." @if let Some(id) = license.superseded_by { " " a href=(links::license_key(id)) { "View the new license" } } }
             },
         ),
-        Status::Suspended => banner(Tone::Warning, &html! { p { "Machines stop when their tokens expire." } }),
+        Status::Suspended => banner(
+            Tone::Warning,
+            &html! { p { "Machines stop when their tokens expire." @if let Some(reason) = suspension_reason { " Reason: “" (reason) "”" } } },
+        ),
         Status::Expired => banner(Tone::Warning, &html! { p { "Renew this license to reactivate its machines." } }),
         Status::Active => html! {},
     }

@@ -20,7 +20,7 @@ use super::detail::{LicenseTab, license_page, read_customer};
 use crate::{
     api::Api,
     form_data::{FormData, version_of},
-    links,
+    links, queries,
     ui::{
         components::{self, empty_state, link_button},
         entitlements,
@@ -83,6 +83,7 @@ pub(super) async fn show(
     let notice = query?.filter.notice;
     let read = LicenseInCatalog::read(&table, id, ctx.now).await?;
     let customer = read_customer(&table, &read.resource).await?;
+    let reason = queries::suspension_reason(&table, id, read.resource.status).await?;
     let entitlements = read.entitlements(&read.license.overrides, ctx.now);
     let rows = read.features().into_iter().map(|feature| {
         let found = entitlements.iter().find(|one| one.feature.id == feature.id);
@@ -99,8 +100,8 @@ pub(super) async fn show(
             }
         }
     };
-    let layout =
-        license_page((&read.resource, ctx.now), customer.as_ref(), &read.catalog, LicenseTab::Entitlements, &content);
+    let license = (&read.resource, reason.as_deref(), ctx.now);
+    let layout = license_page(license, customer.as_ref(), &read.catalog, LicenseTab::Entitlements, &content);
     Ok(layout.notice(notice).render(&viewer))
 }
 
