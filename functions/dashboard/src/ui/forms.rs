@@ -96,8 +96,8 @@ impl Form {
 
     /// Renders the form with the submitted values.
     pub(super) fn render_submitted(self, session: &Session, data: &FormData) -> Markup {
-        let inputs = self.inputs.into_iter().map(|input| input.with_submitted(data)).collect();
-        Self { inputs, ..self }.render_with(session, None)
+        let inputs = self.submitted(data);
+        Self { inputs, ..self }.render_with(session, None, &[])
     }
 
     /// Renders the form with the submitted values and the reason why they were rejected.

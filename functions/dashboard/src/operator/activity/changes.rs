@@ -45,7 +45,7 @@ fn rows(data: &EventData, catalog: &Catalog) -> Vec<Row> {
         | EventData::SettingsUpdated(changes) => changes
             .changes
             .iter()
-            .map(|(name, change)| (sentence_case(name), plain(value_text(&change.from)), plain(value_text(&change.to))))
+            .map(|(name, change)| (sentence_case(name), plain(&value_text(&change.from)), plain(&value_text(&change.to))))
             .collect(),
         EventData::LicenseRenewed(data) => vec![("Expires".to_owned(), expiry(data.from), expiry(data.expires_at))],
         EventData::LicenseChanged(data) => terms(data, catalog),
@@ -58,10 +58,10 @@ fn rows(data: &EventData, catalog: &Catalog) -> Vec<Row> {
 
 fn terms(data: &LicenseChanged, catalog: &Catalog) -> Vec<Row> {
     let tier = |id| catalog.tiers.get(id).map_or_else(|| "Unknown tier".to_owned(), |tier| tier.name.clone());
-    let seats = |max| plain(format::limit(max, "seat"));
+    let seats = |max| plain(&format::limit(max, "seat"));
     let mut rows = Vec::new();
     if data.from.tier_id != data.tier_id {
-        rows.push(("Pricing tier".to_owned(), plain(tier(&data.from.tier_id)), plain(tier(&data.tier_id))));
+        rows.push(("Pricing tier".to_owned(), plain(&tier(&data.from.tier_id)), plain(&tier(&data.tier_id))));
     }
     if data.from.max_users != data.max_users {
         rows.push(("Seats".to_owned(), seats(data.from.max_users), seats(data.max_users)));
@@ -69,7 +69,7 @@ fn terms(data: &LicenseChanged, catalog: &Catalog) -> Vec<Row> {
     rows
 }
 
-fn plain(text: String) -> Markup {
+fn plain(text: &str) -> Markup {
     html! { (text) }
 }
 
