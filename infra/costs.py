@@ -42,7 +42,7 @@ FIXED_COSTS = {
     "dashboard": 3.00,
     "rotation function, every 2 minutes": 0.02,
     "statistics function, every hour, without license keys": 0.03,
-    "webhooks-feed function, every minute, without endpoints": 0.03,
+    "webhooks-feed function, every minute, without endpoints": 0.09,
     "queue of webhooks, which Lambda polls": 0.26,
 }
 

@@ -44,7 +44,7 @@ export async function stack(...flags) {
     await ended;
     await rm(folder, { recursive: true, force: true });
   };
-  return { base: local.base_url, api, stop, kill: (signal) => child.kill(signal), log: () => log };
+  return { base: local.base_url, local, api, stop, kill: (signal) => child.kill(signal), log: () => log };
 }
 
 export const launch = (options) => chromium.launch({

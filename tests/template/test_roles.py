@@ -51,12 +51,12 @@ ALLOWED = {
     | AUTHENTICATION
     | {"CATALOG": "gq", "CUSTOMER#": "gpudc", "EMAIL#": "gpudc", "CUSTOMER_EXTERNAL_ID#": "gpudc", "SUBJECT#": "pudc"}
     | {"CURRENT#": "gpudc", "ERASURES": "pudc", "LICENSE#": "gqpudc", "LICENSE_EXTERNAL_ID#": "pudc", "IDEMPOTENCY#": "pudc"}
-    | {"HISTORY#customer#": "qpudc"},
+    | {"HISTORY#customer#": "qpudc", "SEARCH#": "gpd"},
     "Dashboard": BASE
     | {"CATALOG": "gqpu", "CUSTOMER#": "gpudc", "EMAIL#": "gpudc", "SUBJECT#": "gpudc", "LICENSE#": "gqpudc", "KEY#": "gpuc"}
     | {"CURRENT#": "gpudc", "CLAIM#": "gpuc", "APIKEYS": "gqpud", "KEYRING": "qpu", "STATISTICS": "g", "SESSION#": "gp"}
     | {"CUSTOMER_EXTERNAL_ID#": "gpudc", "LICENSE_EXTERNAL_ID#": "gpudc", "ERASURES": "pudc", "IDEMPOTENCY#": "pudc"}
-    | {"RATE#": "u", "WEBHOOKS": "gqpud", "WEBHOOK_HEALTH": "gqpud", "WEBHOOK#": "gqpu"}
+    | {"RATE#": "u", "WEBHOOKS": "gqpud", "WEBHOOK_HEALTH": "gqpud", "WEBHOOK#": "gqpu", "SEARCH#": "gqpd"}
     | dict.fromkeys(HISTORIES, "q")
     | {"HISTORY#product#": "qpu", "HISTORY#pricing_tier#": "qpu", "HISTORY#product_feature#": "qpu"}
     | {"HISTORY#customer#": "qpudc", "HISTORY#api_key#": "qpud", "HISTORY#signing_key#": "qpu", "HISTORY#webhook_endpoint#": "qpud"},
@@ -77,12 +77,15 @@ ALLOWED = {
     | {"LICENSE#": "gqpdc", "KEY#": "gpc", "CURRENT#": "gpc", "HISTORY#customer#": "p"},
     "Statistics": BASE
     | {"STATISTICS": "gpu", "STATISTICS#": "gpu", "LICENSE#": "gqpudc", "CUSTOMER#": "g"}
-    | {"LICENSE_EXTERNAL_ID#": "pudc", "ERASURES": "qpudc", "HISTORY#customer#": "qp", "EXPIRY_ANNOUNCEMENTS": "gp"},
+    | {"LICENSE_EXTERNAL_ID#": "pudc", "ERASURES": "qpudc", "HISTORY#customer#": "qp", "EXPIRY_ANNOUNCEMENTS": "gp"}
+    | {"SEARCH#": "gpd"},
     "Webhooks": BASE
     | AUTHENTICATION
     | IDEMPOTENCY
     | {"WEBHOOKS": "gqpud", "WEBHOOK_HEALTH": "gqpud", "WEBHOOK#": "gqpu", "HISTORY#webhook_endpoint#": "pud"},
-    "WebhooksFeed": BASE | {"WEBHOOKS": "q", "WEBHOOK_HEALTH": "q", "WEBHOOK_FEED": "gp", "WEBHOOK#": "p"},
+    "WebhooksFeed": BASE
+    | {"WEBHOOKS": "q", "WEBHOOK_HEALTH": "q", "WEBHOOK_FEED": "gp", "WEBHOOK#": "p", "CUSTOMER#": "g", "LICENSE#": "g"}
+    | {"SEARCH#": "gpd"},
     # It cannot write endpoints, so that it cannot change where webhooks are sent.
     "WebhooksSender": BASE
     | {"WEBHOOKS": "g", "WEBHOOK_HEALTH": "gp", "WEBHOOK#": "qpdc", "HISTORY#webhook_endpoint#": "p"},
@@ -96,7 +99,7 @@ INDEXES = {
     "Licenses": {("GSI1", "CUSTOMER#"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")}
     | {("GSI3", "PRODUCT#"), ("GSI4", "TIER#"), ("GSI5", "STATUS#"), ("GSI6", "EXPIRING"), ("GSI7", "TAG#")},
     "Registration": {("GSI1", "CUSTOMER#")},
-    "Statistics": {("GSI1", "EVENTS#"), ("GSI1", "CUSTOMER#"), ("GSI1", "STATISTICS")}
+    "Statistics": {("GSI1", "EVENTS#"), ("GSI1", "CUSTOMERS"), ("GSI1", "CUSTOMER#"), ("GSI1", "STATISTICS")}
     | {("GSI2", "LICENSES"), ("GSI2", "STATISTICS"), ("GSI5", "STATUS#active"), ("GSI5", "STATUS#suspended"), ("GSI6", "EXPIRING")},
     "Transfers": {("GSI1", "CUSTOMERS"), ("GSI1", "EVENTS#"), ("GSI2", "LICENSES")},
     "Webhooks": {("GSI1", "EVENTS#")},
@@ -212,6 +215,7 @@ TRANSACTIONS = {
     "delete_api_key": ({"Access", "Dashboard"}, {"p": ["HISTORY#api_key#"], "u": ["APIKEYS"], "d": ["APIKEYS"]}),
     "update_key_ring": ({"Access", "Dashboard"}, {"p": ["KEYRING", "HISTORY#signing_key#"], "u": ["IDEMPOTENCY#"]}),
     "update_key_ring by schedule": ({"Rotation"}, {"p": ["KEYRING", "HISTORY#signing_key#"]}),
+    "replace_words": ({"Customers", "Dashboard", "Statistics", "WebhooksFeed"}, {"p": ["SEARCH#"], "d": ["SEARCH#"]}),
     "commit_changes": ({"Statistics"}, {"p": ["STATISTICS#"], "u": ["STATISTICS"]}),
     "set_roots": ({"Rotation"}, {"p": ["KEYRING"], "u": ["KEYRING"]}),
     "store_signed_set": ({"Rotation"}, {"p": ["KEYRING"], "u": ["KEYRING"]}),

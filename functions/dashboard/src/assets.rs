@@ -22,6 +22,8 @@ pub(crate) enum Asset {
     App,
     /// The script of reorderable lists.
     Reorder,
+    /// The script of the command palette.
+    Palette,
     /// The script of the health page.
     Health,
     /// The favicon.
@@ -29,7 +31,7 @@ pub(crate) enum Asset {
 }
 
 impl Asset {
-    const ALL: [Self; 5] = [Self::Style, Self::App, Self::Reorder, Self::Health, Self::Icon];
+    const ALL: [Self; 6] = [Self::Style, Self::App, Self::Reorder, Self::Palette, Self::Health, Self::Icon];
 
     /// The file stem, the extension and the content.
     const fn content(self) -> (&'static str, &'static str, &'static str) {
@@ -37,6 +39,7 @@ impl Asset {
             Self::Style => ("style", "css", include_str!("assets/style.css")),
             Self::App => ("app", "js", include_str!("assets/app.js")),
             Self::Reorder => ("reorder", "js", include_str!("assets/reorder.js")),
+            Self::Palette => ("palette", "js", include_str!("assets/palette.js")),
             Self::Health => ("health", "js", include_str!("assets/health.js")),
             Self::Icon => ("icon", "svg", include_str!("assets/icon.svg")),
         }

@@ -1,5 +1,5 @@
 //! Binary of the `statistics` Lambda function. A schedule invokes it every hour to announce the expiry of license keys, to continue
-//! erasures of customers that a request left unfinished, and to compute the statistics of the dashboard overview, so that pages do
+//! erasures of customers that a request left unfinished, to add words to the search after an update, and to compute the statistics of the dashboard overview, so that pages do
 //! not count items and requests do not maintain counters.
 
 use std::process::ExitCode;
@@ -25,8 +25,12 @@ async fn serve(app: AppState) -> Result<(), Error> {
 /// The number of writes of erasures in one invocation.
 const MAX_ERASURE_WRITES: usize = 10_000;
 
-/// Announces expiries, continues erasures and updates the statistics. Returns the number of announcements, the number of erasures
-/// that are left, the time of the statistics and the number of license keys by status. The next invocation retries after a
+/// The number of customers and license keys whose words are added to the search in one invocation, after an update from a version
+/// without it.
+const MAX_INDEXED: usize = 50_000;
+
+/// Announces expiries, continues erasures, updates the statistics and adds words to the search. Returns the number of announcements,
+/// the number of erasures that are left, the time of the statistics and the number of license keys by status. The next invocation retries after a
 /// failure.
 async fn update(table: &Table, clock: &Clock) -> Result<Value, Error> {
     let announced = table.announce_expiries(clock).await;
@@ -39,6 +43,10 @@ async fn update(table: &Table, clock: &Clock) -> Result<Value, Error> {
         .update_statistics(clock.now(), UpdateLimits::default())
         .await
         .inspect_err(|error| tracing::error!(%error, "updating the statistics failed"))?;
+    table
+        .continue_search_backfill(clock.now(), MAX_INDEXED)
+        .await
+        .inspect_err(|error| tracing::error!(%error, "adding words to the search failed"))?;
     // A failure does not keep the rest from its turn, and is an error of the invocation nevertheless.
     let announced = announced?;
     Ok(

@@ -1,6 +1,7 @@
-//! The feed of webhooks: reads the events of the table and adds a delivery for each endpoint that receives them.
+//! The feed: reads the events of the table, adds a delivery for each webhook endpoint that receives them, and replaces the words by
+//! which searches find the resources that have changed.
 //!
-//! The position up to which events were read is recorded after their deliveries, so that a crash repeats events and never skips
+//! The position up to which events were read is recorded after their deliveries and words, so that a crash repeats events and never skips
 //! one; an event has one delivery per endpoint. Each pass begins some time before the position, because the ids of events have the
 //! time at which their requests began, and events can be written in another order.
 
@@ -13,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use shared::{
     domain::{
-        EventId,
+        EventId, SearchResource,
         webhooks::{DeliveredEvent, Delivery, WebhookEndpoint},
     },
     store::{
@@ -40,7 +41,7 @@ const BATCH: usize = 200;
 /// The time after which the position is recorded although there were no events.
 const POSITION_PRECISION: SignedDuration = SignedDuration::from_mins(1);
 
-/// The feed of webhooks of one process.
+/// The feed of one process.
 #[derive(Debug)]
 pub struct Feed {
     table: Table,
@@ -56,20 +57,24 @@ impl Feed {
         Self { table, seen: Mutex::default(), full_pass_at: Mutex::default() }
     }
 
-    /// Adds the deliveries of all events since the position. Returns the active endpoints. A run that is interrupted goes on after
-    /// its last batch.
+    /// Adds the deliveries of all events since the position, and the words of what they have changed. Returns the active endpoints. A
+    /// run that is interrupted goes on after its last batch.
     pub async fn run(&self, now: Timestamp) -> Result<Vec<WebhookEndpoint>, StoreError> {
         let active = self.active_endpoints().await?;
-        let Some(oldest) = active.iter().map(|endpoint| endpoint.delivers_from).min() else { return Ok(active) };
+        let oldest = active.iter().map(|endpoint| endpoint.delivers_from).min();
         let position = self.table.webhook_feed_position().await?;
-        let start = position.map_or(oldest, |position| position.max(oldest)) - self.overlap(now);
+        // Without a position, the words of earlier changes are added by the pass over all resources.
+        let start = position.or(oldest).unwrap_or(now) - self.overlap(now);
         let mut next = first_event_id(start);
         let mut is_new = position.is_none_or(|position| now.duration_since(position) >= POSITION_PRECISION);
         loop {
             let events = self.table.events_from(next, now, BATCH).await?;
             let Some((last, at)) = events.last().map(|record| (record.event.id, record.at)) else { break };
             next = next_event_id(last);
+            let changed: Vec<_> = events.iter().map(|record| (record.event.id, record.found_resources())).collect();
+            let changed = self.not_seen(changed);
             is_new |= self.add_batch(&active, events, now).await?;
+            self.index_words(changed, now).await?;
             if is_new {
                 self.table.set_webhook_feed_position(at.min(now)).await?;
             }
@@ -78,6 +83,36 @@ impl Feed {
             self.table.set_webhook_feed_position(now).await?;
         }
         Ok(active)
+    }
+
+    /// Returns those of some events that this process has not read before.
+    pub fn not_seen(&self, events: Vec<(EventId, Vec<SearchResource>)>) -> Vec<(EventId, Vec<SearchResource>)> {
+        let seen = self.seen();
+        events.into_iter().filter(|(id, _)| !seen.contains(id)).collect()
+    }
+
+    /// Replaces the words of the resources that events have changed. If DynamoDB is unavailable, the events are read again. Other
+    /// failures concern one resource, and must not keep later events from their turn.
+    pub async fn index_words(
+        &self,
+        changed: Vec<(EventId, Vec<SearchResource>)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let resources: BTreeSet<_> = changed.iter().flat_map(|(_, resources)| resources).copied().collect();
+        match self.table.index_words(resources, now).await {
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Contended)) => {
+                let mut seen = self.seen();
+                for (id, _) in changed {
+                    seen.remove(&id);
+                }
+                Err(error)
+            }
+            Err(error) => {
+                tracing::error!(%error, "adding words to the search failed");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Returns how far before the position a pass begins: the first of each minute all the way, and the others only a little, so that

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
     Clock,
+    domain::{EventId, SearchResource},
     queue::{QueueError, WakeUps, WebhookQueue},
     store::{StoreError, Table, webhooks::StreamRecord},
 };
@@ -63,12 +64,14 @@ impl Invocations {
         }
     }
 
-    /// Adds the deliveries of new events, and wakes the sender for deliveries that are due within minutes. The response names
-    /// the first record that failed: Lambda repeats it and those after it.
+    /// Adds the deliveries of new events, wakes the sender for deliveries that are due within minutes, and replaces the words of what
+    /// has changed. The response names the first record that failed: Lambda repeats it and those after it.
     async fn handle_stream(&self, records: &[Record], now: Timestamp) -> Value {
         let mut wake_ups = WakeUps::default();
         let mut failed = None;
-        match self.add_deliveries(records, &mut wake_ups, now).await {
+        let records_of_stream: Vec<_> = records.iter().map(|record| StreamRecord::parse(&record.dynamodb)).collect();
+        let changed = self.feed.not_seen(records_of_stream.iter().filter_map(changed_resources).collect());
+        match self.add_deliveries(&records_of_stream, &mut wake_ups, now).await {
             Ok(()) => {}
             Err((index, error)) => {
                 tracing::error!(%error, "adding the deliveries of events failed");
@@ -79,6 +82,11 @@ impl Invocations {
             tracing::error!(%error, "waking the sender failed");
             failed = Some(0);
         }
+        // After the deliveries, which it does not delay.
+        if let Err(error) = self.feed.index_words(changed, now).await {
+            tracing::error!(%error, "adding words to the search failed");
+            failed = Some(0);
+        }
         let failures = failed.and_then(|index: usize| records.get(index)).map(Record::sequence_number);
         let failures: Vec<_> = failures.into_iter().map(|number| json!({ "itemIdentifier": number })).collect();
         json!({ "batchItemFailures": failures })
@@ -87,29 +95,29 @@ impl Invocations {
     /// Handles records in their order. Returns the index of the first that failed.
     async fn add_deliveries(
         &self,
-        records: &[Record],
+        records: &[StreamRecord],
         wake_ups: &mut WakeUps,
         now: Timestamp,
     ) -> Result<(), (usize, StoreError)> {
         let mut endpoints = None;
         for (index, record) in records.iter().enumerate() {
-            match StreamRecord::parse(&record.dynamodb) {
-                StreamRecord::Event { event, at, subject_id } => {
+            match record {
+                StreamRecord::Event { event, at, subject_id, .. } => {
                     let endpoints = match &endpoints {
                         Some(endpoints) => endpoints,
                         None => endpoints.insert(self.feed.active_endpoints().await.map_err(|error| (index, error))?),
                     };
-                    let event = (&event, at, subject_id.as_deref());
+                    let event = (event, *at, subject_id.as_deref());
                     self.feed.add_deliveries(endpoints, event, now).await.map_err(|error| (index, error))?;
                 }
-                StreamRecord::Pending { endpoint, due_at } => wake_ups.add(endpoint, due_at.duration_since(now)),
+                StreamRecord::Pending { endpoint, due_at } => wake_ups.add(*endpoint, due_at.duration_since(now)),
                 StreamRecord::Other => {}
             }
         }
         Ok(())
     }
 
-    /// Adds the deliveries of events that the stream has missed, and wakes the sender for deliveries that are due by the next run.
+    /// Adds the deliveries and words of events that the stream has missed, and wakes the sender for deliveries that are due by the next run.
     async fn handle_schedule(&self, now: Timestamp) -> Result<Value, InvocationError> {
         let mut wake_ups = WakeUps::default();
         let endpoints = self.feed.run(now).await?;
@@ -120,5 +128,13 @@ impl Invocations {
         }
         self.queue.send(&wake_ups).await?;
         Ok(json!({ "endpoints": endpoints.len() }))
+    }
+}
+
+/// Returns an event and the resources whose words in searches it may have changed.
+fn changed_resources(record: &StreamRecord) -> Option<(EventId, Vec<SearchResource>)> {
+    match record {
+        StreamRecord::Event { event, found_resources, .. } => Some((event.id, found_resources.clone())),
+        _ => None,
     }
 }

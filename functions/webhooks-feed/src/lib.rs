@@ -1,4 +1,5 @@
-//! Turns events into deliveries to webhook endpoints, and wakes the function that attempts them.
+//! Turns events into deliveries to webhook endpoints, wakes the function that attempts them, and keeps the words of searches up to
+//! date.
 
 pub mod feed;
 pub mod invocation;

@@ -217,7 +217,11 @@ const STATISTICS_LIMITS: UpdateLimits = UpdateLimits { max_counted: 2_000, recou
 /// The number of writes of erasures in one minute, beside the requests.
 const MAX_ERASURE_WRITES: usize = 1_000;
 
-/// Runs the scheduled work of a deployment every minute: key rotation, announcements of expiries, erasures and dashboard statistics.
+/// The number of customers and license keys whose words are added to the search in one minute, beside the requests.
+const MAX_INDEXED: usize = 2_000;
+
+/// Runs the scheduled work of a deployment every minute: key rotation, announcements of expiries, erasures, dashboard statistics, and
+/// the words of searches after an update.
 async fn run_schedules(app: AppState) {
     let mut minutes = tokio::time::interval(Duration::from_mins(1));
     loop {
@@ -233,6 +237,9 @@ async fn run_schedules(app: AppState) {
         }
         if let Err(error) = app.table.update_statistics(app.clock.now(), STATISTICS_LIMITS).await {
             tracing::warn!(%error, "updating the statistics failed");
+        }
+        if let Err(error) = app.table.continue_search_backfill(app.clock.now(), MAX_INDEXED).await {
+            tracing::warn!(%error, "adding words to the search failed");
         }
     }
 }

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::domain::{
     Activation, Customer, CustomerId, DescribedActivation, Event, EventData, EventSource, IdGenerator, License,
-    LicenseId, Metadata, Override, ProductId, Status, Subject,
+    LicenseId, Metadata, Override, ProductId, SearchResource, Status, Subject,
     event::payload::{ActivationDeactivated, ChangedFields},
 };
 
@@ -136,6 +136,7 @@ impl Table {
         now: Timestamp,
         budget: &WriteBudget,
     ) -> Result<bool, StoreError> {
+        self.index_words([SearchResource::Customer(customer)], now).await?;
         let own = keys::event_history(&Subject::Customer(customer));
         if !self.erase_items(own, keys::EVENT, budget, |item| self.erase_event(item)).await? {
             return Ok(false);
@@ -155,6 +156,7 @@ impl Table {
             {
                 return Ok(false);
             }
+            self.index_license_and_machines(license.id, now).await?;
         }
         Ok(true)
     }

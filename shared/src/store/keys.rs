@@ -6,8 +6,8 @@ use ulid::Ulid;
 
 use super::item::{Item, Key};
 use crate::domain::{
-    ApiKeyId, CustomerId, Event, EventId, FeatureId, Id, LicenseId, MachineHash, ProductId, Subject, TierId,
-    WebhookEndpointId, expiry::ExpiryThreshold, id::IdKind, secret::sha256, time::utc_date,
+    ApiKeyId, CustomerId, Event, EventId, FeatureId, Id, LicenseId, MachineHash, ProductId, SearchKind, SearchResource,
+    Subject, TierId, WebhookEndpointId, expiry::ExpiryThreshold, id::IdKind, secret::sha256, time::utc_date,
 };
 
 /// The partition key of the catalog.
@@ -417,6 +417,37 @@ pub fn webhook_due_sort_key(due_at: Timestamp, event: EventId) -> String {
     format!("{}#{}", time_sort_key("DUE", due_at), event.ulid())
 }
 
+/// Returns the partition key of the words of a kind of resource that begin with the same two characters, so that one query finds
+/// those that begin with a text. A word of one character has a partition of its own.
+pub fn search_partition(kind: SearchKind, word: &str) -> String {
+    let kind = match kind {
+        SearchKind::Customer => "CUSTOMER",
+        SearchKind::License => "LICENSE",
+        SearchKind::Machine => "MACHINE",
+    };
+    format!("SEARCH#{kind}#{}", word.chars().take(2).collect::<String>())
+}
+
+/// Returns the item key of a word of a resource. The separator sorts before all characters of words.
+pub fn search_entry(resource: SearchResource, word: &str) -> Key {
+    Key::new(search_partition(resource.kind(), word), format!("{word}#{resource}"))
+}
+
+/// Parses the resource from the sort key of one of its words.
+pub fn parse_search_entry(kind: SearchKind, sort_key: &str) -> Option<SearchResource> {
+    SearchResource::parse(kind, sort_key.split_once('#')?.1)
+}
+
+/// Returns the item key of all words of a resource.
+pub fn search_words(resource: SearchResource) -> Key {
+    Key::new(format!("SEARCH#WORDS#{resource}"), "WORDS")
+}
+
+/// Returns the item key of the progress of adding the words of resources that have no recent events.
+pub fn search_backfill() -> Key {
+    Key::new("SEARCH#BACKFILL", "BACKFILL")
+}
+
 /// Returns the item key of a signing key.
 pub fn signing_key(kid: &str) -> Key {
     Key::new(KEYRING, format!("{SIGNING_KEY}{kid}"))
@@ -473,6 +504,8 @@ impl ItemKind {
             | (WEBHOOK_HEALTH, "HEALTH")
             | ("WEBHOOK_FEED", "POSITION")
             | ("WEBHOOK", "DELIVERY" | "SLOT") => Self::Other,
+            // The sort key of a word begins with the word.
+            ("SEARCH", _) => Self::Other,
             (API_KEYS, name) if name == "ACCESS" || name.starts_with("key_") => Self::Other,
             _ => return None,
         })
@@ -564,6 +597,9 @@ mod tests {
             (webhook_feed_position(), ItemKind::Other),
             (webhook_delivery(id(), id()), ItemKind::Other),
             (webhook_slot(id(), 1), ItemKind::Other),
+            (search_entry(SearchResource::Customer(id()), "ada"), ItemKind::Other),
+            (search_words(SearchResource::Machine(id(), machine)), ItemKind::Other),
+            (search_backfill(), ItemKind::Other),
         ] {
             assert_eq!(ItemKind::of(&key), Some(kind), "{key:?}");
         }

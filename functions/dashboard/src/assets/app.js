@@ -214,15 +214,6 @@ document.addEventListener('change', (event) => {
   if (event.target.dataset.submitOnChange !== undefined) event.target.form.requestSubmit();
 });
 
-// The key "/" focuses the search.
-document.addEventListener('keydown', (event) => {
-  const isTyping = event.target.closest('input, textarea, select, [contenteditable]');
-  const search = document.querySelector('#search');
-  if (event.key !== '/' || isTyping || event.ctrlKey || event.metaKey || !search?.checkVisibility()) return;
-  event.preventDefault();
-  search.focus();
-});
-
 document.addEventListener('signet:toast', ({ detail: { text, undo } }) => showToast(text, undo));
 
 localize(document);

@@ -9,6 +9,7 @@ mod license_keys;
 mod license_table;
 pub(crate) mod overview;
 mod search;
+mod search_results;
 mod signing_keys;
 mod webhooks;
 

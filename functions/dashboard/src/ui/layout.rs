@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     assets::Asset,
+    form_data::CSRF_TOKEN_FIELD,
     links,
     session::Session,
     theme::{Density, Theme},
@@ -62,6 +63,11 @@ const CUSTOMER_NAV: [NavLink; 2] = [
     (NavSection::Licenses, links::OWN_LICENSES, "Your licenses", icons::license_keys),
     (NavSection::Catalog, links::CATALOG, "Catalog", icons::catalog),
 ];
+
+/// The URLs and names of the pages in the navigation of operators.
+pub(crate) fn operator_pages() -> impl Iterator<Item = (&'static str, &'static str)> {
+    OPERATOR_NAV.into_iter().map(|(_, href, name, _)| (href, name))
+}
 
 /// A page with navigation.
 #[derive(Debug)]
@@ -183,6 +189,7 @@ impl PageLayout {
                 (self.content)
             }
             div.toasts role="status" aria-live="polite" data-toasts {}
+            @if session.is_operator { (palette(session)) }
         };
         html_document(&document_title, (viewer.theme, viewer.density), self.script, &body)
     }
@@ -199,9 +206,28 @@ fn search_form(session: &Session) -> Markup {
             (hidden_fields(session))
             label.visually-hidden for="search" { "Search by customer, email, license key or ID" }
             (icons::search())
-            input #search type="search" name="q" placeholder="Search" autocomplete="off" spellcheck="false" maxlength="254" aria-keyshortcuts="/" required;
+            input #search type="search" name="q" placeholder="Search" autocomplete="off" spellcheck="false" maxlength="254" required;
             kbd aria-hidden="true" { "/" }
         }
+    }
+}
+
+/// The command palette, which a script opens, and the script. Without it, the search form has the same results.
+fn palette(session: &Session) -> Markup {
+    html! {
+        dialog.palette #palette aria-label="Search" {
+            form method="post" action="/dashboard/search" data-results="/dashboard/search/results" {
+                input type="hidden" name=(CSRF_TOKEN_FIELD) value=(session.csrf_token);
+                (icons::search())
+                input type="text" name="q" role="combobox" aria-label="Search" aria-autocomplete="list" aria-expanded="false"
+                    aria-controls="palette-results" placeholder="Search customers, licenses, machines and pages" autocomplete="off"
+                    autocapitalize="none" spellcheck="false" maxlength="254";
+                button.button.ghost type="button" data-close { "Close" }
+            }
+            div #palette-results {}
+            p.visually-hidden role="status" {}
+        }
+        script type="module" src=(Asset::Palette.url()) {}
     }
 }
 

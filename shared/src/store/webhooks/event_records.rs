@@ -6,7 +6,7 @@ use serde_json::Value;
 use ulid::Ulid;
 
 use crate::{
-    domain::{Event, EventId, time::utc_date, webhooks::DeliveredEvent},
+    domain::{Event, EventId, SearchResource, Subject, time::utc_date, webhooks::DeliveredEvent},
     store::{
         StoreError, Table,
         events::{date_of_ulid, millis},
@@ -37,6 +37,11 @@ impl EventRecord {
     /// Returns the id of the resource that the event is about.
     pub fn subject_id(&self) -> Option<&str> {
         self.json["subject"]["id"].as_str()
+    }
+
+    /// Returns the resources whose words in searches the event may have changed.
+    pub fn found_resources(&self) -> Vec<SearchResource> {
+        found_resources(self.subject_id(), self.json["data"]["taken_from"]["activation_id"].as_str())
     }
 
     /// Parses the event.
@@ -76,6 +81,12 @@ pub fn delivered_event(event: &Event) -> DeliveredEvent {
         partition: keys::event_partition(event),
         ordering_key: keys::event_history(&event.subject),
     }
+}
+
+/// Returns the resources that are found by words, of the subject of an event and the activation that lost its seat, if one did.
+pub(super) fn found_resources(subject_id: Option<&str>, taken_from: Option<&str>) -> Vec<SearchResource> {
+    let subjects = [subject_id, taken_from].into_iter().flatten().filter_map(|id| Subject::with_id(id).ok());
+    subjects.filter_map(|subject| SearchResource::of(&subject)).collect()
 }
 
 /// Parses the item of an event, without its keys.

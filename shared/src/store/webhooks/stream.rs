@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::event_records::found_resources;
 use crate::{
     domain::{
-        WebhookEndpointId,
+        SearchResource, WebhookEndpointId,
         webhooks::{DeliveredEvent, DeliveryStatus},
     },
     store::keys,
@@ -22,6 +23,8 @@ pub enum StreamRecord {
         at: Timestamp,
         /// The id of the resource that it is about.
         subject_id: Option<String>,
+        /// The resources whose words in searches it may have changed.
+        found_resources: Vec<SearchResource>,
     },
     /// A delivery has become due, or will be.
     Pending {
@@ -66,7 +69,9 @@ fn event(item: &Value) -> Option<StreamRecord> {
         ordering_key: text(item, "PK")?.to_owned(),
     };
     let subject_id = text(&item["subject"]["M"], "id").map(str::to_owned);
-    Some(StreamRecord::Event { event, at: text(item, "at")?.parse().ok()?, subject_id })
+    let taken_from = text(&item["data"]["M"]["taken_from"]["M"], "activation_id");
+    let found_resources = found_resources(subject_id.as_deref(), taken_from);
+    Some(StreamRecord::Event { event, at: text(item, "at")?.parse().ok()?, subject_id, found_resources })
 }
 
 /// Returns the delivery if it waits for an attempt. One that is being made has increased the number of attempts.
@@ -112,10 +117,32 @@ mod tests {
             },
             at: "2026-01-15T12:00:00.123Z".parse().unwrap(),
             subject_id: Some("lic_1".to_owned()),
+            found_resources: Vec::new(),
         };
         assert_eq!(StreamRecord::parse(&json!({"NewImage": item})), expected);
         // The erasure of a customer changes events.
         assert_eq!(StreamRecord::parse(&json!({"NewImage": item, "OldImage": item})), StreamRecord::Other);
+    }
+
+    #[test]
+    fn event_of_a_lost_seat_names_both_machines() {
+        let id = |machine: char| {
+            let (hash, nonce) = (machine.to_string().repeat(64), "5".repeat(20));
+            format!("act_01JD8W0V5XK6Q3R7T2N4M8P9ZB_{hash}_{nonce}")
+        };
+        let item = json!({
+            "PK": {"S": "LICENSE#lic_1"}, "SK": {"S": "EVENT#01KF1Q5T9C8V0R2M4N6P7S3W5X"},
+            "GSI1PK": {"S": "EVENTS#2026-01-15#3"}, "id": {"S": "evt_01KF1Q5T9C8V0R2M4N6P7S3W5X"},
+            "type": {"S": "activation.taken_over"}, "at": {"S": "2026-01-15T12:00:00.123Z"},
+            "subject": {"M": {"type": {"S": "activation"}, "id": {"S": id('a')}}},
+            "data": {"M": {"taken_from": {"M": {"activation_id": {"S": id('b')}}}}},
+        });
+        let StreamRecord::Event { found_resources, .. } = StreamRecord::parse(&json!({"NewImage": item})) else {
+            panic!()
+        };
+        let expected =
+            ['a', 'b'].map(|machine| format!("lic_01JD8W0V5XK6Q3R7T2N4M8P9ZB/{}", machine.to_string().repeat(64)));
+        assert_eq!(found_resources.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod forms;
 mod lists;
 mod offline_activation;
 mod pages;
+mod search;
 mod sign_in;
 mod theme;
 mod times;

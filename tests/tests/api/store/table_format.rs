@@ -952,6 +952,45 @@ async fn every_item_of_webhooks_has_the_expected_attributes() {
     assert!(found.trim() == EXPECTED_WEBHOOKS.trim(), "the table's format has changed:\n{found}");
 }
 
+#[tokio::test]
+async fn every_item_of_the_search_has_the_expected_attributes() {
+    let stack = Stack::start().await;
+    let body = json!({"name": "Ada", "email": "ada@example.com"});
+    let customer = stack.operator.post("customers", body).await.expect_status(201);
+    let id = text(&customer["id"]).to_owned();
+    let tail = id[id.len() - 6..].to_lowercase();
+    let found = async || {
+        let items = stack.items().await.into_iter().filter(|item| text(&item["PK"]["S"]).starts_with("SEARCH#"));
+        let partition = format!("S SEARCH#CUSTOMER#{}", &tail[..2]);
+        let format = |item: Value| {
+            let fields: BTreeMap<_, _> = item.as_object().unwrap().iter().collect();
+            let is_tail = text(&item["SK"]["S"]).starts_with(&tail);
+            let value = |value: &Value| {
+                let value = format_value(value).replace(&tail, "TAIL");
+                if is_tail && value == partition { "S SEARCH#CUSTOMER#TA".to_owned() } else { value }
+            };
+            fields.into_iter().map(|(name, own)| format!("{name} {}", value(own))).collect::<Vec<_>>().join(" | ")
+        };
+        let mut lines: Vec<String> = items.map(format).collect();
+        lines.sort();
+        lines
+    };
+    stack.local.webhooks.run_once().await.unwrap();
+    assert!(stack.local.app.table.continue_search_backfill(stack.clock.now(), 100).await.unwrap());
+    let expected = [
+        "PK S SEARCH#BACKFILL | SK S BACKFILL | progress M {step: S done} | version N 2",
+        "PK S SEARCH#CUSTOMER#TA | SK S TAIL#cus_ULID | words S  ada example com TAIL",
+        "PK S SEARCH#CUSTOMER#ad | SK S ada#cus_ULID | words S  ada example com TAIL",
+        "PK S SEARCH#CUSTOMER#ex | SK S example#cus_ULID | words S  ada example com TAIL",
+        "PK S SEARCH#WORDS#cus_ULID | SK S WORDS | keys L [S ada, S example, S TAIL] | version N 1 | words S  ada example com TAIL",
+    ];
+    assert_eq!(found().await, expected);
+    stack.operator.delete(&format!("customers/{id}")).await.expect_status(204);
+    let empty =
+        "PK S SEARCH#WORDS#cus_ULID | SK S WORDS | expires_at_epoch N 1768564800 | keys L [] | version N 2 | words S ";
+    assert_eq!(found().await, [expected[0], empty]);
+}
+
 /// Formats an attribute's value, with placeholders for what differs between runs.
 fn predictable_value(stack: &Stack, license: &IssuedLicense, name: &str, value: &Value) -> String {
     let formatted = format_value(value);
