@@ -503,9 +503,9 @@ impl ItemKind {
             | (WEBHOOKS, "ENDPOINT" | "IDS")
             | (WEBHOOK_HEALTH, "HEALTH")
             | ("WEBHOOK_FEED", "POSITION")
-            | ("WEBHOOK", "DELIVERY" | "SLOT") => Self::Other,
+            | ("WEBHOOK", "DELIVERY" | "SLOT")
             // The sort key of a word begins with the word.
-            ("SEARCH", _) => Self::Other,
+            | ("SEARCH", _) => Self::Other,
             (API_KEYS, name) if name == "ACCESS" || name.starts_with("key_") => Self::Other,
             _ => return None,
         })

@@ -142,7 +142,7 @@ fn label(entry: &Entry) -> Markup {
 
 async fn find_words(table: &Table, text: &str, max: usize) -> Result<Found, Problem> {
     Ok(match SearchTerms::parse(text) {
-        Some(terms) => table.search(&terms, max).await?,
+        Some(terms) => Box::pin(table.search(&terms, max)).await?,
         None => Found::default(),
     })
 }

@@ -245,7 +245,7 @@ async fn search_takes_three_queries_whatever_the_number_of_customers() {
         ("an", 5, true),
     ] {
         stack.faults.reset_calls();
-        let found = stack.local.app.table.search(&SearchTerms::parse(query).unwrap(), 5).await.unwrap();
+        let found = Box::pin(stack.local.app.table.search(&SearchTerms::parse(query).unwrap(), 5)).await.unwrap();
         let calls = stack.faults.calls();
         assert_eq!((found.customers.len(), found.has_more), (expected, has_more), "{query}");
         assert_eq!(calls.iter().filter(|call| *call == "Query").count(), 3, "{query}: {calls:?}");

@@ -45,7 +45,9 @@ fn rows(data: &EventData, catalog: &Catalog) -> Vec<Row> {
         | EventData::SettingsUpdated(changes) => changes
             .changes
             .iter()
-            .map(|(name, change)| (sentence_case(name), plain(&value_text(&change.from)), plain(&value_text(&change.to))))
+            .map(|(name, change)| {
+                (sentence_case(name), plain(&value_text(&change.from)), plain(&value_text(&change.to)))
+            })
             .collect(),
         EventData::LicenseRenewed(data) => vec![("Expires".to_owned(), expiry(data.from), expiry(data.expires_at))],
         EventData::LicenseChanged(data) => terms(data, catalog),
