@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    domain::{Catalog, Grant, Tier, TierId, Timestamp},
+    domain::{Catalog, Grant, LicenseId, Tier, TierId, Timestamp},
     http::{Code, ListQuery, PathId, Problem, RequestContext, resources::IssuedResource},
     store::{Table, catalog::CatalogCache},
 };
@@ -105,15 +105,20 @@ fn pricing_card(product: &PublicProduct, public: &PublicTier, billing: BillingIn
             }
             div.pricing-card-footer {
                 @match owned.obstacle(tier) {
-                    Some(Obstacle::Owned(license)) => { span.muted { "You have this" } (link_button(&links::own_license(license), "View license")) }
+                    Some(Obstacle::Owned(license)) => (owned_tier("You have this", license)),
                     _ if !tier.is_claimable => span.muted { "Contact sales" },
-                    Some(Obstacle::OtherTier(license)) => { span.muted { "You have another tier" } (link_button(&links::own_license(license), "View license")) }
+                    Some(Obstacle::OtherTier(license)) => (owned_tier("You have another tier", license)),
                     Some(Obstacle::Claimed) => span.muted { "You already claimed this" },
                     None => a.button.primary href=(links::claim(tier.id)) data-dialog aria-label={ "Get license: " (product.product.name) " " (tier.name) } { "Get license" },
                 }
             }
         }
     }
+}
+
+/// The customer's license in place of an offer.
+fn owned_tier(text: &str, license: LicenseId) -> Markup {
+    html! { div.stack { p.muted { (text) } (link_button(&links::own_license(license), "View license")) } }
 }
 
 /// The name of a feature, with its limit if it has one.
