@@ -19,7 +19,7 @@ async fn results(stack: &Stack, grace: &mut Browser, query: &str) -> String {
 }
 
 /// Returns the words in the table, with the ids of their resources.
-async fn words(stack: &Stack) -> Vec<String> {
+async fn stored_words(stack: &Stack) -> Vec<String> {
     let is_word = |item: &Value| text(&item["PK"]["S"]).starts_with("SEARCH#") && item["SK"]["S"] != "WORDS";
     stack.items().await.into_iter().filter(is_word).map(|item| text(&item["SK"]["S"]).to_owned()).collect()
 }
@@ -101,7 +101,7 @@ async fn words_follow_changes_and_each_run_of_the_feed_writes_them_once() {
     let license = stack.operator.issue_new_license(1).await;
     let first = stack.operator.activate(&license.license_key, "first-machine").await.expect_status(201);
     index(&stack).await;
-    let has = async |word: &str| words(&stack).await.iter().any(|key| key.starts_with(&format!("{word}#")));
+    let has = async |word: &str| stored_words(&stack).await.iter().any(|key| key.starts_with(&format!("{word}#")));
     assert!(has("zimmermann").await && has("first").await);
     let patch = json!({"name": "Zoe King"});
     stack.operator.patch(&format!("customers/{}", text(&customer["id"])), patch).await.expect_status(200);
@@ -162,7 +162,7 @@ async fn erasure_removes_the_words_of_the_customer_its_licenses_and_machines() {
     assert_eq!(personal().await, [""; 0]);
     index(&stack).await;
     assert_eq!(personal().await, [""; 0]);
-    assert!(!words(&stack).await.is_empty(), "the license is found by its key and id");
+    assert!(!stored_words(&stack).await.is_empty(), "the license is found by its key and id");
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn words_of_an_older_installation_are_added_by_a_pass_that_can_stop() {
         );
         assert!(runs < 20);
     }
-    let mut found = words(&stack).await;
+    let mut found = stored_words(&stack).await;
     found.retain(|word| ["zoe#", "zora#", "bea#", "cleo#", "zulu#"].iter().any(|start| word.starts_with(start)));
     // Each customer has the word of its address, too, which is the same.
     assert_eq!(found.len(), 5, "{found:?}");
@@ -203,7 +203,7 @@ async fn unavailable_table_delays_words_and_loses_none() {
     stack.local.webhooks.run_once().await.unwrap_err();
     stack.faults.clear();
     index(&stack).await;
-    assert!(words(&stack).await.iter().any(|word| word.starts_with("lovelace#")));
+    assert!(stored_words(&stack).await.iter().any(|word| word.starts_with("lovelace#")));
 }
 
 /// Adds customers with their words: every tenth is a Schmidt, and every 500th of these an Anna.
@@ -245,7 +245,8 @@ async fn search_takes_three_queries_whatever_the_number_of_customers() {
         ("an", 5, true),
     ] {
         stack.faults.reset_calls();
-        let found = Box::pin(stack.local.app.table.search(&SearchTerms::parse(query).unwrap(), 5)).await.unwrap();
+        let terms = SearchTerms::parse(query).unwrap();
+        let found = Box::pin(stack.local.app.table.search(&terms, 5)).await.unwrap();
         let calls = stack.faults.calls();
         assert_eq!((found.customers.len(), found.has_more), (expected, has_more), "{query}");
         assert_eq!(calls.iter().filter(|call| *call == "Query").count(), 3, "{query}: {calls:?}");
