@@ -72,7 +72,7 @@ test('the palette finds customers, licenses, machines, pages and actions by keyb
   await find(page, 'zurich', /Zürich laptop/);
   await combobox(page).fill('shell');
   await option(page, /Mary Shelley/).waitFor();
-  await combobox(page).fill('we');
+  await combobox(page).fill('webhook');
   await option(page, /Webhooks/).waitFor();
   const selected = () => page.locator('[aria-selected="true"]').textContent();
   assert.equal(await selected(), 'Webhooks');

@@ -168,8 +168,11 @@ async function submitInDialog(dialog, form, submitter) {
     document.title = page.title;
     history.pushState(null, '', form.action);
     replacedPath = location.pathname;
+    // The script of the command palette has its dialog.
+    const palette = document.querySelector('#palette');
+    if (palette) page.querySelector('#palette')?.replaceWith(palette);
     document.body.replaceWith(page.body);
-    localizeTimes(document);
+    localize(document);
     document.querySelector('#main').focus({ preventScroll: true });
     scrollTo(0, 0);
   } else {

@@ -23,7 +23,7 @@ async fn times_are_rendered_in_utc_and_say_so() {
         ),
         (
             format!("/dashboard/license-keys/{}/renew", setup.license_id),
-            "data-time=\"2028-07-01T12:30:15Z\">Extend by 1 year (1 Jul 2028 UTC)</option>",
+            "data-time=\"2028-07-01T12:30:15Z\">Extend by 1 year, to 1 Jul 2028 UTC</option>",
         ),
     ] {
         let page = grace.get(&path).await;

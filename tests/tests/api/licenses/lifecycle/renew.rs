@@ -92,7 +92,7 @@ async fn renewals_keep_the_day_of_issue_until_another_expiry_is_set() {
     assert_eq!(license.issued["license"]["expires_at"], "2026-02-28T12:00:00Z");
     let mut browser = Browser::operator(&stack).await;
     let page = browser.get(&format!("/dashboard/license-keys/{id}/renew")).await;
-    assert!(page.expect_status(200).contains("Extend by 1 month (31 Mar 2026)"), "{}", page.text);
+    assert!(page.expect_status(200).contains("Extend by 1 month, to 31 Mar 2026 UTC"), "{}", page.text);
     assert_eq!(renew(json!({})).await, "2026-03-31T12:00:00Z");
     assert_eq!(renew(json!({})).await, "2026-04-30T12:00:00Z");
     transition(&stack, id, "suspend", json!({})).await.expect_status(200);
