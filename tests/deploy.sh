@@ -102,6 +102,7 @@ export API_KEY
 check_api lifecycle
 license=$("$parts/deploy/bin/python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["issued"]["license"]["id"])' "$folder/state.json")
 "$parts/deploy/bin/python" "$root/tests/deploy/check_dashboard.py" "$license" || { logs; exit 1; }
+check_api webhooks
 echo "deploy: delete the running stack and create it again"
 aws cloudformation delete-stack --stack-name $STACK-app
 aws cloudformation wait stack-delete-complete --stack-name $STACK-app

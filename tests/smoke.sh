@@ -41,6 +41,7 @@ run() {
   [ -z "${GITHUB_ACTIONS:-}" ] || echo "::add-mask::$API_KEY"
   export API_KEY
   python3 "$root/tests/deploy/check_api.py" lifecycle "$folder/state.json"
+  python3 "$root/tests/deploy/check_api.py" webhooks "$folder/state.json"
   python3 "$root/tests/deploy/check_sign_in.py"
   environment "$STACK" 61
   "$archive/infra/deploy.sh" "$file" --no-confirm-changeset

@@ -1,8 +1,8 @@
-"""Tests the API of an installation, in four phases: without a signing key (empty, only on MiniStack), the lifecycle of a license up
-to an exceeded seat limit and of a webhook endpoint (lifecycle), after the running stack was deleted and created again (rebuilt), and
+"""Tests the API of an installation, in five phases: without a signing key (empty, only on MiniStack), the lifecycle of a license up
+to an exceeded seat limit (lifecycle), a day of webhooks (webhooks), after the running stack was deleted and created again (rebuilt), and
 after an update (update).
 
-Usage: check_api.py empty|lifecycle|rebuilt|update STATE_FILE. Requires the environment variables STACK, the name of the data
+Usage: check_api.py empty|lifecycle|webhooks|rebuilt|update STATE_FILE. Requires the environment variables STACK, the name of the data
 stack, AWS_REGION, API_KEY for all phases but the first, and AWS_ENDPOINT_URL on MiniStack.
 """
 
@@ -110,6 +110,12 @@ def lifecycle():
     assert checks == {"dynamodb": "ok", "signing": "ok", "signed_keys": "ok", "oidc": "ok" if IS_AWS else "degraded"}, checks
     state = {"license_request": license_request, "issued": issued, "token": token, "root_keys": root_keys, "second": second}
     state["issuer"] = ISSUER
+    state_file.write_text(json.dumps(state))
+
+
+def webhooks_day():
+    """Webhooks are sent, and what is pending at the end stays so."""
+    state = json.loads(state_file.read_text())
     state["webhooks"] = webhooks.day()
     state_file.write_text(json.dumps(state))
 
@@ -159,5 +165,5 @@ def update():
     send("DELETE", f"/api/v1.0/webhook-endpoints/{state['webhooks']['endpoint']}", headers=operator).expect(204)
 
 
-{"empty": empty, "lifecycle": lifecycle, "rebuilt": rebuilt, "update": update}[phase]()
+{"empty": empty, "lifecycle": lifecycle, "webhooks": webhooks_day, "rebuilt": rebuilt, "update": update}[phase]()
 print(f"API, {phase}: ok")

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 sys.dont_write_bytecode = True
-from installation import BASE, OUTPUTS, STACK, client  # noqa: E402 (it would write bytecode before)
+from api import repeat  # noqa: E402 (it would write bytecode before)
+from installation import BASE, OUTPUTS, STACK, client  # noqa: E402 (likewise)
 
 COOKIE = "__Host-signet-session"
 
@@ -73,6 +74,12 @@ class Browser:
         return location if expected == 303 else text
 
 
+def version_of(page):
+    """The field with the version of what the page's form edits, if it has one."""
+    found = re.search(r'name="version" value="([^"]*)"', page)
+    return {"version": found[1].replace("&quot;", '"')} if found else {}
+
+
 def operator(license_id):
     grace = Browser(session_cookie("grace", "grace@example.com", True))
     assert "Machine activated" in grace.get("/dashboard")
@@ -91,13 +98,19 @@ def operator(license_id):
     grace.get(f"{product}/hierarchy")
     assert json.loads(grace.get(f"{product}/app-file"))["product"] == "charts"
     customer = grace.submit("/dashboard/customers/new", name="Mary", email="mary@example.com").split("?")[0]
-    version = re.search(r'name="version" value="([^"]*)"', grace.get(f"{customer}/edit"))[1].replace("&quot;", '"')
-    grace.submit(f"{customer}/edit", name="Mary Shelley", email="mary.shelley@example.com", version=version)
+    version = version_of(grace.get(f"{customer}/edit"))
+    grace.submit(f"{customer}/edit", name="Mary Shelley", email="mary.shelley@example.com", **version)
     issue_form = {"customer_id": "mary.shelley@example.com", "tier_id": tiers[0], "expiry": "term", "seats": "default"}
     issue_form["idempotency_key"] = secrets.token_urlsafe(16)
+    assert "Mary Shelley" in grace.submit("/dashboard/license-keys/new", 200, **issue_form), "no preview"
+    issue_form["previewed"] = "yes"
     key_strings = [re.search(r'class="secret-value">([^<]*)', grace.submit("/dashboard/license-keys/new", 200, **issue_form))[1] for _ in range(2)]
     assert key_strings[0] == key_strings[1], "a form that is submitted twice issued two keys"
     license = grace.submit("/dashboard/search", q=key_strings[0])
+    # The words of a customer are written from its event.
+    found = lambda: grace.submit("/dashboard/search/results", 200, q="shell")
+    assert "Mary Shelley" in repeat(30, found, lambda text: "Mary Shelley" in text)
+    assert "Deactivate this product?" in grace.submit(f"{product}/edit", 200, name="Charts", **version_of(grace.get(f"{product}/edit")))
     for path in ["", "/history", "/revoke"]:
         grace.get(license + path)
     for action in ["suspend", "reinstate", "renew"]:
@@ -132,8 +145,7 @@ def webhooks(grace):
     for path in ["", "/rotate-secret", "/test", "/replay", "/delete"]:
         grace.get(endpoint + path)
     assert endpoint in grace.get("/dashboard/webhooks")
-    version = re.search(r'name="version" value="([^"]*)"', grace.get(f"{endpoint}/edit"))
-    grace.submit(f"{endpoint}/edit", **form, description="Shop", **({"version": version[1].replace("&quot;", '"')} if version else {}))
+    grace.submit(f"{endpoint}/edit", **form, description="Shop", **version_of(grace.get(f"{endpoint}/edit")))
     assert "whsec_" in grace.submit(f"{endpoint}/rotate-secret", 200, **key())
     grace.submit(f"{endpoint}/test", **key())
     grace.submit(f"{endpoint}/replay", since=datetime.now(timezone.utc).strftime("%Y-%m-%dT00:00"), only_undelivered="on")

@@ -1,6 +1,6 @@
 //! Binary of the `statistics` Lambda function. A schedule invokes it every hour to announce the expiry of license keys, to continue
-//! erasures of customers that a request left unfinished, to add words to the search after an update, and to compute the statistics of the dashboard overview, so that pages do
-//! not count items and requests do not maintain counters.
+//! erasures of customers that a request left unfinished, to compute the statistics of the dashboard overview, so that pages do not
+//! count items and requests do not maintain counters, and to add words to the search after an update.
 
 use std::process::ExitCode;
 
@@ -30,8 +30,8 @@ const MAX_ERASURE_WRITES: usize = 10_000;
 const MAX_INDEXED: usize = 50_000;
 
 /// Announces expiries, continues erasures, updates the statistics and adds words to the search. Returns the number of announcements,
-/// the number of erasures that are left, the time of the statistics and the number of license keys by status. The next invocation retries after a
-/// failure.
+/// the number of erasures that are left, the time of the statistics and the number of license keys by status. The next invocation
+/// retries after a failure.
 async fn update(table: &Table, clock: &Clock) -> Result<Value, Error> {
     let announced = table.announce_expiries(clock).await;
     let announced = announced.inspect_err(|error| tracing::error!(%error, "announcing expiries failed"));

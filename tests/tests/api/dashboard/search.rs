@@ -236,7 +236,7 @@ async fn search_takes_three_queries_whatever_the_number_of_customers() {
     stack.operator.create_customer().await;
     let items = stack.items().await;
     let customer = items.iter().find(|item| item["SK"]["S"] == "CUSTOMER").unwrap();
-    add_customers(&stack, customer, if all_cases() { 100_000 } else { 3_000 }).await;
+    add_customers(&stack, customer, if all_cases() { 20_000 } else { 3_000 }).await;
     for (query, expected, has_more) in [
         ("anna schmidt", 5, true),
         ("schmi ann", 5, true),
