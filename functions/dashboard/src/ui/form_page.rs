@@ -7,6 +7,7 @@ use shared::http::Problem;
 
 use super::{
     forms::Form,
+    inputs::Input,
     layout::{NavSection, PageLayout},
 };
 use crate::{form_data::FormData, viewer::Viewer};
@@ -49,6 +50,11 @@ impl FormPage {
     /// inputs, to find the errors of the other values; `None` if all can be converted.
     pub(crate) fn neutral_body(&self, data: &FormData) -> Option<Value> {
         self.form.neutral_body(data)
+    }
+
+    /// The submitted values in hidden inputs, and one that says so, for a form that confirms the submission.
+    pub(crate) fn carried(&self, data: &FormData, confirmed: &'static str) -> Vec<Input> {
+        self.form.carried(data).into_iter().chain([Input::hidden(confirmed, "yes")]).collect()
     }
 
     /// Renders the page.

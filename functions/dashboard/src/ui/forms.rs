@@ -84,6 +84,11 @@ impl Form {
         is_neutral.then_some(body)
     }
 
+    /// The submitted values in hidden inputs, for a form that confirms the submission.
+    pub(super) fn carried(&self, data: &FormData) -> Vec<Input> {
+        self.inputs.iter().map(|input| input.carried(data)).collect()
+    }
+
     /// The inputs with the submitted values.
     fn submitted(&self, data: &FormData) -> Vec<Input> {
         self.inputs.iter().map(|input| input.clone().with_submitted(data)).collect()

@@ -250,6 +250,15 @@ impl Input {
         Self { values, ..self }
     }
 
+    /// The submitted value in a hidden input, for a form that confirms the submission. A time is in UTC, as without an offset.
+    pub(super) fn carried(&self, form: &FormData) -> Self {
+        let value = match self.kind {
+            InputKind::DateTime => self.clone().with_submitted(form).first_value().to_owned(),
+            _ => form.get(self.name).to_owned(),
+        };
+        Self::hidden(self.name, value)
+    }
+
     fn first_value(&self) -> &str {
         self.values.first().map_or("", String::as_str)
     }

@@ -156,6 +156,32 @@ async fn issuing_a_license_previews_it_and_names_the_license_that_it_replaces() 
 }
 
 #[tokio::test]
+async fn a_previewed_license_expires_at_the_time_that_the_preview_shows() {
+    let stack = Stack::start().await;
+    let setup = stack.operator.issue_new_license(2).await;
+    let mut grace = Browser::operator(&stack).await;
+    let new = "/dashboard/license-keys/new";
+    let fields = [
+        ("customer_id", text(&setup.customer["email"])),
+        ("tier_id", text(&setup.tier["id"])),
+        ("expiry", "date"),
+        ("expires_at", "2027-06-01T00:30"),
+        ("expires_at_offset", "+02:00"),
+        ("seats", "default"),
+    ];
+    let preview = grace.post(new, &fields).await;
+    assert!(preview.expect_status(200).contains("2027-05-31T22:30:00Z"), "{}", preview.text);
+    let edited = submit_shown(&mut grace, &preview, new, &[("back", "yes")]).await;
+    assert!(edited.expect_status(200).contains("value=\"2027-05-31T22:30\""), "{}", edited.text);
+    submit_shown(&mut grace, &preview, new, &[]).await.expect_status(200);
+    let expiries = async |status: &str| {
+        let list = stack.operator.get(&format!("license-keys?status={status}")).await;
+        list.body["items"].as_array().unwrap().iter().map(|one| one["expires_at"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(expiries("active").await, [json!("2027-05-31T22:30:00Z")], "the other one was replaced");
+}
+
+#[tokio::test]
 async fn the_preview_of_a_license_checks_the_form() {
     let stack = Stack::start().await;
     let product = stack.operator.create_product_with(&json!({ "one_key_per_customer": false })).await;

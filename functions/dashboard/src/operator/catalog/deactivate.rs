@@ -10,9 +10,9 @@ use shared::{
 
 use super::product_page::product_form;
 use crate::{
-    form_data::{FormData, VERSION_FIELD},
+    form_data::FormData,
     links,
-    ui::{form_page::FormPage, format, forms::Form, inputs::Input},
+    ui::{form_page::FormPage, format, forms::Form},
 };
 
 /// The field of a form whose consequences were confirmed.
@@ -74,13 +74,10 @@ impl Affected {
     }
 }
 
-/// Returns the page. Its form has the submitted fields, hidden.
-pub(super) fn page(product: &Product, data: &FormData, affected: Affected) -> FormPage {
+/// Returns the page. Its form has the fields that were submitted with `form`, hidden.
+pub(super) fn page(product: &Product, (form, data): (&FormPage, &FormData), affected: Affected) -> FormPage {
     let edit_path = format!("{}/edit", links::product(product.id));
-    let fields = ["name", "description", "is_active", "one_key_per_customer", VERSION_FIELD];
-    let fields = fields.map(|name| Input::hidden(name, data.get(name)));
-    let inputs = fields.into_iter().chain([Input::hidden(CONFIRMED, "yes")]).collect();
-    let form = Form::new(&edit_path, inputs, "Deactivate product", &edit_path).destructive();
+    let form = Form::new(&edit_path, form.carried(data, CONFIRMED), "Deactivate product", &edit_path).destructive();
     product_form("Deactivate this product?", form, product, &links::product(product.id)).narrow_intro(html! {
         p { (affected.summary()) }
         p {

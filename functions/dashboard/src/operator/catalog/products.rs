@@ -169,12 +169,12 @@ pub(super) async fn update(
 ) -> Result<Response, Problem> {
     let catalog = table.catalog_with_metadata(MetadataOwner::Product(id)).await?.catalog;
     let product = find_product(&catalog, id)?;
+    let page = edit_page(product);
     let becomes_inactive = product.is_active && data.get("is_active").is_empty();
     if becomes_inactive && data.get(CONFIRMED).is_empty() {
         let affected = Affected::count(&table, id, query?.paging, ctx.now).await?;
-        return Ok(deactivate::page(product, &data, affected).render(&viewer));
+        return Ok(deactivate::page(product, (&page, &data), affected).render(&viewer));
     }
-    let page = edit_page(product);
     let mut body = page.request_body(&data);
     body["sort_order"] = product.sort_order.into();
     body["metadata"] = json!(product.metadata);

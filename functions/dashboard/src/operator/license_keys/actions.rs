@@ -287,7 +287,7 @@ pub(super) async fn perform(
         // Without an idempotency key: nothing is changed.
         let preview = api.post(&format!("{path}?dry_run=true"), &FormData::default(), &body).await;
         return Ok(match preview {
-            Ok(preview) => change_preview::page(&catalog, &data, &preview).render(&viewer),
+            Ok(preview) => change_preview::page(&catalog, (&page, &data), &preview).render(&viewer),
             Err(problem) => page.render_error(&viewer, &data, &problem),
         });
     }

@@ -8,14 +8,13 @@ use super::terms::PREVIEWED;
 use crate::{
     form_data::FormData,
     links,
-    ui::{components::description_list, form_page::FormPage, format, forms::Form, inputs::Input, layout::NavSection},
+    ui::{components::description_list, form_page::FormPage, format, forms::Form, layout::NavSection},
 };
 
-/// Returns the page. Its form has the submitted fields, hidden.
-pub(super) fn page(catalog: &Catalog, data: &FormData, preview: &ChangedLicense) -> FormPage {
+/// Returns the page. Its form has the fields that were submitted with `form`, hidden.
+pub(super) fn page(catalog: &Catalog, (form, data): (&FormPage, &FormData), preview: &ChangedLicense) -> FormPage {
     let license_path = links::license_key(preview.license.id);
-    let fields = ["tier_id", "seats", "max_users"].map(|name| Input::hidden(name, data.get(name)));
-    let inputs = fields.into_iter().chain([Input::hidden(PREVIEWED, "yes")]).collect();
+    let inputs = form.carried(data, PREVIEWED);
     let form = Form::new(format!("{license_path}/change"), inputs, "Change", &license_path).with_back();
     FormPage::new(NavSection::LicenseKeys, "Change this license?", form)
         .breadcrumb(links::LICENSE_KEYS, "Licenses")

@@ -93,7 +93,7 @@ pub(super) async fn create(
         let customer = find_customer(&table, &data).await?;
         let body = request_body(&data, customer.id);
         if data.get(PREVIEWED).is_empty() {
-            let page = preview(&table, &catalog, (&customer, &body), &data, ctx.now).await?;
+            let page = preview(&table, &catalog, (&customer, &body), (&form, &data), ctx.now).await?;
             return Ok(page.render(&viewer));
         }
         let issued = api.post("/api/v1.0/license-keys", &data, &body).await?;
@@ -107,13 +107,13 @@ async fn preview(
     table: &Table,
     catalog: &Catalog,
     (customer, body): (&Customer, &Value),
-    data: &FormData,
+    submitted: (&FormPage, &FormData),
     now: Timestamp,
 ) -> Result<FormPage, Problem> {
     let request: Request = parse_json(body.to_string().as_bytes())?;
     let preview = issue::preview(table, &request, now).await?;
     let tier = catalog.tiers.get(&request.tier_id).ok_or_else(Problem::not_found)?;
-    issue_preview::page(table, (catalog, tier, customer), data, preview).await
+    issue_preview::page(table, (catalog, tier, customer), submitted, preview).await
 }
 
 /// Returns the customer with the submitted email address.

@@ -17,7 +17,6 @@ use crate::{
         form_page::FormPage,
         format,
         forms::Form,
-        inputs::Input,
         layout::NavSection,
     },
 };
@@ -28,11 +27,11 @@ struct Replaced {
     machines: usize,
 }
 
-/// Returns the page. Its form has the submitted fields, hidden.
+/// Returns the page. Its form has the fields that were submitted with `form`, hidden.
 pub(super) async fn page(
     table: &Table,
     (catalog, tier, customer): (&Catalog, &Tier, &Customer),
-    data: &FormData,
+    (form, data): (&FormPage, &FormData),
     preview: IssuePreview,
 ) -> Result<FormPage, Problem> {
     let replaced = match preview.superseded {
@@ -48,9 +47,7 @@ pub(super) async fn page(
         ("License term", html! { (term(data, tier)) }),
         ("Expires", format::or(preview.expires_at.map(format::date_time), "Never")),
     ];
-    let fields = ["customer_id", "tier_id", "expiry", "expires_at", "seats", "max_users"];
-    let fields = fields.map(|name| Input::hidden(name, data.get(name)));
-    let inputs = fields.into_iter().chain([Input::hidden(PREVIEWED, "yes")]).collect();
+    let inputs = form.carried(data, PREVIEWED);
     let form = Form::new(links::NEW_LICENSE_KEY, inputs, "Issue license", links::LICENSE_KEYS).with_back();
     Ok(FormPage::new(NavSection::LicenseKeys, "Issue this license?", form)
         .breadcrumb(links::LICENSE_KEYS, "Licenses")
