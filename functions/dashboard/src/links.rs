@@ -13,6 +13,7 @@ pub(crate) const ACTIVITY: &str = "/dashboard/activity";
 pub(crate) const WEBHOOKS: &str = "/dashboard/webhooks";
 pub(crate) const HEALTH: &str = "/dashboard/health";
 pub(crate) const SEARCH: &str = "/dashboard/search";
+pub(crate) const SEARCH_RESULTS: &str = "/dashboard/search/results";
 
 /// The licenses of the signed-in customer.
 pub(crate) const OWN_LICENSES: &str = "/dashboard/licenses";

@@ -29,7 +29,7 @@ use crate::{
     form_data::FormData,
     links,
     session::{COOKIE, Session, open_cookie},
-    theme::{Density, Theme},
+    theme::{Density, Preference, Theme},
     ui::error_pages,
     viewer::Viewer,
 };

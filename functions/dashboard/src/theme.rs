@@ -17,14 +17,17 @@ use url::Url;
 use crate::{cookies::cookie_value, form_data::FormData, links};
 
 /// A preference with a fixed set of values, which is stored in a cookie.
-trait Preference: Copy + Default + 'static {
+pub(crate) trait Preference: Copy + Default + PartialEq + 'static {
     const COOKIE: &'static str;
     /// The name of the form field.
     const FIELD: &'static str;
     const VALUES: &'static [Self];
 
-    /// The value in the cookie and in forms.
+    /// The value in the cookie, in forms and in the data attribute of pages.
     fn value(self) -> &'static str;
+
+    /// The text of its option.
+    fn label(self) -> &'static str;
 
     /// Parses a value. Unknown text is the default.
     fn parse(text: &str) -> Self {
@@ -32,7 +35,7 @@ trait Preference: Copy + Default + 'static {
     }
 
     /// The preference in the request's cookie.
-    fn read(headers: &HeaderMap) -> Self {
+    fn from_headers(headers: &HeaderMap) -> Self {
         cookie_value(headers, Self::COOKIE).map(|text| Self::parse(&text)).unwrap_or_default()
     }
 
@@ -55,11 +58,12 @@ pub(crate) enum Theme {
     Dark,
 }
 
-impl Theme {
-    pub(crate) const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
+impl Preference for Theme {
+    const COOKIE: &'static str = "__Host-signet-theme";
+    const FIELD: &'static str = "theme";
+    const VALUES: &'static [Self] = &[Self::System, Self::Light, Self::Dark];
 
-    /// The value in the cookie, in forms and in the `data-theme` attribute.
-    pub(crate) fn as_str(self) -> &'static str {
+    fn value(self) -> &'static str {
         match self {
             Self::System => "system",
             Self::Light => "light",
@@ -67,19 +71,12 @@ impl Theme {
         }
     }
 
-    /// The theme in the request's cookie.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        Self::read(headers)
-    }
-}
-
-impl Preference for Theme {
-    const COOKIE: &'static str = "__Host-signet-theme";
-    const FIELD: &'static str = "theme";
-    const VALUES: &'static [Self] = &Self::ALL;
-
-    fn value(self) -> &'static str {
-        self.as_str()
+    fn label(self) -> &'static str {
+        match self {
+            Self::System => "System theme",
+            Self::Light => "Light theme",
+            Self::Dark => "Dark theme",
+        }
     }
 }
 
@@ -91,30 +88,23 @@ pub(crate) enum Density {
     Compact,
 }
 
-impl Density {
-    pub(crate) const ALL: [Self; 2] = [Self::Comfortable, Self::Compact];
+impl Preference for Density {
+    const COOKIE: &'static str = "__Host-signet-density";
+    const FIELD: &'static str = "density";
+    const VALUES: &'static [Self] = &[Self::Comfortable, Self::Compact];
 
-    /// The value in the cookie, in forms and in the `data-density` attribute.
-    pub(crate) fn as_str(self) -> &'static str {
+    fn value(self) -> &'static str {
         match self {
             Self::Comfortable => "comfortable",
             Self::Compact => "compact",
         }
     }
 
-    /// The density in the request's cookie.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        Self::read(headers)
-    }
-}
-
-impl Preference for Density {
-    const COOKIE: &'static str = "__Host-signet-density";
-    const FIELD: &'static str = "density";
-    const VALUES: &'static [Self] = &Self::ALL;
-
-    fn value(self) -> &'static str {
-        self.as_str()
+    fn label(self) -> &'static str {
+        match self {
+            Self::Comfortable => "Comfortable rows",
+            Self::Compact => "Compact rows",
+        }
     }
 }
 

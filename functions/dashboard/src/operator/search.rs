@@ -37,7 +37,7 @@ const MAX_ON_PAGE: usize = 25;
 const MAX_IN_PALETTE: usize = 5;
 
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route(links::SEARCH, get(form).post(search)).route("/dashboard/search/results", post(results))
+    Router::new().route(links::SEARCH, get(form).post(search)).route(links::SEARCH_RESULTS, post(results))
 }
 
 /// Shows a search form, for example after a sign-in.

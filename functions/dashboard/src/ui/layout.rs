@@ -19,7 +19,7 @@ use crate::{
     form_data::CSRF_TOKEN_FIELD,
     links,
     session::Session,
-    theme::{Density, Theme},
+    theme::{Density, Preference, Theme},
     viewer::Viewer,
 };
 
@@ -216,7 +216,7 @@ fn search_form(session: &Session) -> Markup {
 fn palette(session: &Session) -> Markup {
     html! {
         dialog.palette #palette aria-label="Search" {
-            form method="post" action="/dashboard/search" data-results="/dashboard/search/results" {
+            form method="post" action=(links::SEARCH) data-results=(links::SEARCH_RESULTS) {
                 input type="hidden" name=(CSRF_TOKEN_FIELD) value=(session.csrf_token);
                 (icons::search())
                 input type="text" name="q" role="combobox" aria-label="Search" aria-autocomplete="list" aria-expanded="false"
@@ -231,6 +231,15 @@ fn palette(session: &Session) -> Markup {
     }
 }
 
+fn preference_select<P: Preference>(label: &str, current: P) -> Markup {
+    html! {
+        label.visually-hidden for=(P::FIELD) { (label) }
+        select #(P::FIELD) name=(P::FIELD) data-submit-on-change {
+            @for one in P::VALUES { option value=(one.value()) selected[*one == current] { (one.label()) } }
+        }
+    }
+}
+
 fn account_menu(viewer: &Viewer) -> Markup {
     let session = &viewer.session;
     html! {
@@ -238,22 +247,8 @@ fn account_menu(viewer: &Viewer) -> Markup {
             p.account-name { strong { (session.display_name()) } span.muted { (if session.is_operator { "Operator" } else { "Customer" }) } }
             form.theme-form method="post" action="/dashboard/theme" {
                 (hidden_fields(session))
-                label.visually-hidden for="theme" { "Theme" }
-                select #theme name="theme" data-submit-on-change {
-                    @for theme in Theme::ALL {
-                        option value=(theme.as_str()) selected[theme == viewer.theme] {
-                            (match theme { Theme::System => "System theme", Theme::Light => "Light theme", Theme::Dark => "Dark theme" })
-                        }
-                    }
-                }
-                label.visually-hidden for="density" { "Density" }
-                select #density name="density" data-submit-on-change {
-                    @for density in Density::ALL {
-                        option value=(density.as_str()) selected[density == viewer.density] {
-                            (match density { Density::Comfortable => "Comfortable rows", Density::Compact => "Compact rows" })
-                        }
-                    }
-                }
+                (preference_select("Theme", viewer.theme))
+                (preference_select("Density", viewer.density))
                 button.button.ghost data-no-script { "Apply" }
             }
             form method="post" action="/dashboard/sign-out" {
@@ -279,7 +274,7 @@ pub(crate) fn standalone_page(title: &str, theme: Theme, content: &Markup) -> Re
 fn html_document(title: &str, (theme, density): (Theme, Density), script: Option<Asset>, body: &Markup) -> Response {
     let document = html! {
         (DOCTYPE)
-        html lang="en" data-theme=(theme.as_str()) data-density=(density.as_str()) {
+        html lang="en" data-theme=(theme.value()) data-density=(density.value()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
