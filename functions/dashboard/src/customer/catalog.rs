@@ -173,7 +173,7 @@ const ALREADY_LICENSED: &str = "you already have a license for this product";
 
 fn claim_page(name: &str, tier: &Tier) -> FormPage {
     let form = Form::new(links::claim(tier.id), Vec::new(), "Get license", links::CATALOG);
-    let price = if tier.monthly_price == 0 && tier.annual_price == 0 { "free, " } else { "" };
+    let price = if format::is_free(tier) { "free, " } else { "" };
     let seats = format::limit(tier.max_users, "seat").to_lowercase();
     FormPage::new(NavSection::Catalog, CLAIM_TITLE, form)
         .breadcrumb(links::CATALOG, "Catalog")

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
-use shared::domain::{Customer, Grant};
+use shared::domain::{Customer, Grant, Tier};
 
 /// A date and time. Rendered in UTC, which the text says; the script converts it to the browser's time zone. The tooltip
 /// shows UTC.
@@ -179,6 +179,20 @@ fn currency_symbol(currency: &str) -> Option<&'static str> {
 pub(crate) fn decimal_amount(minor: i64, currency: &str) -> String {
     let (whole, part) = split_amount(minor, currency);
     if part.is_empty() { whole } else { format!("{whole}.{part}") }
+}
+
+/// Whether a tier costs nothing, whatever its term.
+pub(crate) fn is_free(tier: &Tier) -> bool {
+    tier.monthly_price == 0 && tier.annual_price == 0
+}
+
+/// The prices of a tier, such as `€19 / month · €190 / year` or `Free`.
+pub(crate) fn prices(tier: &Tier) -> String {
+    let price = |amount| price(amount, &tier.currency);
+    if is_free(tier) {
+        return price(0);
+    }
+    format!("{} / month · {} / year", price(tier.monthly_price), price(tier.annual_price))
 }
 
 /// A price, such as `€2,490`, `€19.90`, `CHF 19` or `Free`.

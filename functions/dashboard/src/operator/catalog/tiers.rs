@@ -78,20 +78,12 @@ fn row(catalog: &Catalog, tier: &Tier) -> ReorderableRow {
                 @if tier.is_claimable { (badge("Self-service", Tone::Success)) }
             }
             p.row-details {
-                (prices(tier)) " · " (format::limit(tier.max_users, "seat")) " · " (format::count(features.len() as u64, "feature"))
+                (format::prices(tier)) " · " (format::limit(tier.max_users, "seat")) " · " (format::count(features.len() as u64, "feature"))
                 @if inherited > 0 { " (" (inherited) " inherited)" }
                 @if let Some(parent) = parent { " · inherits from " (parent.name) }
             }
         },
     }
-}
-
-fn prices(tier: &Tier) -> String {
-    let price = |amount| format::price(amount, &tier.currency);
-    if tier.monthly_price == 0 && tier.annual_price == 0 {
-        return price(0);
-    }
-    format!("{} / month · {} / year", price(tier.monthly_price), price(tier.annual_price))
 }
 
 /// The inputs of a tier. Amounts have the decimal digits of `currency`.

@@ -14,7 +14,7 @@ use shared::{
 
 use super::{
     change_preview, key_page,
-    terms::{KEPT, PREVIEWED, expiry_inputs, expiry_json, seat_inputs, seats_json},
+    terms::{KEPT, PREVIEWED, expiry_inputs, expiry_json, seat_inputs, seats_json, tier_default},
 };
 use crate::{
     api::Api,
@@ -240,9 +240,7 @@ fn present_terms(action: LicenseAction, license: &License, catalog: &Catalog, no
                 "Current seats",
                 html! {
                     (format::limit(license.max_users, "seat"))
-                    @if let Some(tier) = tier.filter(|_| own_seats(catalog, license).is_some()) {
-                        span.subtext { "Tier default: " (format::limit(tier.max_users, "seat")) }
-                    }
+                    @if let Some(tier) = tier { (tier_default(license.max_users, tier)) }
                 },
             ),
         ]),

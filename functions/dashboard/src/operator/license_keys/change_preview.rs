@@ -4,7 +4,7 @@ use licenses::change::{ChangedLicense, LicenseTerms};
 use maud::{Markup, html};
 use shared::domain::{Catalog, SeatUnit, TierId};
 
-use super::terms::PREVIEWED;
+use super::terms::{PREVIEWED, tier_default};
 use crate::{
     form_data::FormData,
     links,
@@ -82,14 +82,14 @@ fn rows(catalog: &Catalog, from: &LicenseTerms, to: &LicenseTerms) -> Vec<(&'sta
 /// The seats before and after, and those of the tier if they differ.
 fn seats(catalog: &Catalog, from: &LicenseTerms, to: &LicenseTerms) -> Markup {
     let text = |max_users| format::limit(max_users, "seat");
-    let tier = catalog.tiers.get(&to.tier_id).filter(|tier| tier.max_users != to.max_users);
+    let tier = catalog.tiers.get(&to.tier_id);
     html! {
         @if from.max_users == to.max_users {
             (text(to.max_users)) " (unchanged)"
         } @else {
             (text(from.max_users)) " → " strong { (text(to.max_users)) }
         }
-        @if let Some(tier) = tier { span.subtext { "Tier default: " (text(tier.max_users)) } }
+        @if let Some(tier) = tier { (tier_default(to.max_users, tier)) }
     }
 }
 

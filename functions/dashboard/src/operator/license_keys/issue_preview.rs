@@ -8,7 +8,7 @@ use shared::{
     store::Table,
 };
 
-use super::terms::PREVIEWED;
+use super::terms::{PREVIEWED, tier_default};
 use crate::{
     form_data::FormData,
     links,
@@ -77,22 +77,17 @@ fn replaced_banner(replaced: &Replaced) -> Markup {
 /// The price of a tier for its term.
 fn price(tier: &Tier) -> String {
     let price = |amount| format::price(amount, &tier.currency);
-    if tier.monthly_price == 0 && tier.annual_price == 0 {
-        return price(0);
-    }
     match tier.billing_period {
-        BillingPeriod::Monthly => format!("{} / month", price(tier.monthly_price)),
-        BillingPeriod::Annual => format!("{} / year", price(tier.annual_price)),
-        BillingPeriod::Perpetual => {
-            format!("{} / month · {} / year", price(tier.monthly_price), price(tier.annual_price))
-        }
+        BillingPeriod::Monthly if !format::is_free(tier) => format!("{} / month", price(tier.monthly_price)),
+        BillingPeriod::Annual if !format::is_free(tier) => format!("{} / year", price(tier.annual_price)),
+        _ => format::prices(tier),
     }
 }
 
 fn seats(max_users: Option<u32>, tier: &Tier) -> Markup {
     html! {
         (format::limit(max_users, "seat"))
-        @if max_users != tier.max_users { span.subtext { "Tier default: " (format::limit(tier.max_users, "seat")) } }
+        (tier_default(max_users, tier))
     }
 }
 

@@ -1,10 +1,13 @@
 //! The terms of a license in forms: its expiry date and its number of seats.
 
+use maud::{Markup, html};
 use serde_json::{Map, Value, json};
+use shared::domain::Tier;
 
 use crate::{
     form_data::FormData,
     ui::{
+        format,
         inputs::{Choice, Input},
         request_body::request_body,
     },
@@ -47,6 +50,11 @@ pub(super) fn seat_inputs(kept: Option<String>) -> [Input; 2] {
         Input::select("seats", "Seats", choices).required().value("default"),
         Input::number("max_users", "Number of seats", 1, 100_000).visible_when("seats=custom"),
     ]
+}
+
+/// The number of seats of the tier, if that of a license differs, below it.
+pub(super) fn tier_default(max_users: Option<u32>, tier: &Tier) -> Markup {
+    html! { @if max_users != tier.max_users { span.subtext { "Tier default: " (format::limit(tier.max_users, "seat")) } } }
 }
 
 /// The API's `max_users`: omitted for the tier's default, null for unlimited, or a number.
