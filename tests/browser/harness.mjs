@@ -77,6 +77,18 @@ export async function signIn(page, base, email, path = '/dashboard') {
   await page.waitForURL((url) => url.pathname.startsWith('/dashboard'));
 }
 
+// Signs in on a new page at a path, uses the page, and fails if its scripts or requests did.
+export async function usePage(browser, base, options, path, use) {
+  const page = await open(browser, options);
+  try {
+    await signIn(page, base, OPERATOR, path);
+    await use(page);
+    assertNoErrors(page);
+  } finally {
+    await page.context().close();
+  }
+}
+
 // Follows a link of the main navigation, which is behind a button on phones.
 export async function go(page, name) {
   const menu = page.getByRole('button', { name: 'Menu' });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { assertNoErrors, DESKTOP, launch, open, OPERATOR, press, signIn, stack } from './harness.mjs';
+import { DESKTOP, launch, press, stack, usePage } from './harness.mjs';
 
 let browser;
 let running;
@@ -15,16 +15,7 @@ after(async () => {
   await running.stop();
 });
 
-async function withPage(options, path, use, own = browser) {
-  const page = await open(own, { ...DESKTOP, ...options });
-  try {
-    await signIn(page, running.base, OPERATOR, path);
-    await use(page);
-    assertNoErrors(page);
-  } finally {
-    await page.context().close();
-  }
-}
+const withPage = (options, path, use, own = browser) => usePage(own, running.base, { ...DESKTOP, ...options }, path, use);
 
 const rowHeight = async (page) => (await page.locator('tbody tr').first().boundingBox()).height;
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { assertNoErrors, createCatalog, DESKTOP, heading, launch, open, OPERATOR, press, signIn, stack } from './harness.mjs';
+import { createCatalog, DESKTOP, heading, launch, press, stack, usePage } from './harness.mjs';
 
 const NEW_YORK = { ...DESKTOP, locale: 'en-US', timezoneId: 'America/New_York' };
 const BERLIN = { ...DESKTOP, locale: 'en-GB', timezoneId: 'Europe/Berlin' };
@@ -25,16 +25,7 @@ after(async () => {
 const expireAt = (expires_at) => running.api('POST', `/license-keys/${license.id}/renew`, { expires_at });
 const expiry = async () => (await running.api('GET', `/license-keys/${license.id}`)).expires_at;
 
-async function withPage(options, path, use) {
-  const page = await open(browser, options);
-  try {
-    await signIn(page, running.base, OPERATOR, path);
-    await use(page);
-    assertNoErrors(page);
-  } finally {
-    await page.context().close();
-  }
-}
+const withPage = (options, path, use) => usePage(browser, running.base, options, path, use);
 
 const licensePath = () => `/dashboard/license-keys/${license.id}`;
 const renewPath = () => `${licensePath()}/renew`;
